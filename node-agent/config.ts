@@ -1,0 +1,197 @@
+/**
+ * The node-agent's configuration: one YAML file, then the environment, everything checked before anything starts and
+ * all mistakes told at once. The only place of the node-agent that reads the environment.
+ */
+import { readFileSync } from 'node:fs';
+import { homedir, hostname } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import {
+  type AgentType,
+  AgentTypeSchema,
+  type DriverName,
+  LabelsSchema,
+  NameSchema,
+  SpecialtySchema,
+  ToolPolicySchema,
+} from '../protocol/agent.ts';
+import { CcliError } from '../protocol/errors.ts';
+import {
+  ADVERT_INTERVAL_MS,
+  DEFAULT_MAX_OUTPUT_BYTES,
+  DEFAULT_TIMEOUT_MS,
+  MAX_OUTPUT_BYTES,
+  MAX_PROMPT_BYTES,
+  MAX_TIMEOUT_MS,
+} from '../protocol/limits.ts';
+import { DurationSchema, SizeSchema } from '../protocol/quantity.ts';
+import { DEFAULT_PREFIX, PREFIX_PATTERN } from '../protocol/subjects.ts';
+
+const PathSchema = z
+  .string()
+  .min(1)
+  .transform(path => resolve(path.replace(/^~(?=\/|$)/, homedir())));
+
+/** The gemini CLI answers larger prompts with silence and exit code 0. */
+const GEMINI_MAX_PROMPT_BYTES = 4 * 1024 * 1024;
+
+const AgentConfigSchema = z
+  .strictObject({
+    id: NameSchema,
+    agent_type: AgentTypeSchema,
+    /** `acp` keeps a warm process, `headless` starts one per task. */
+    driver: z.enum(['acp', 'headless']).optional(),
+    model: z.string().min(1).max(255).optional(),
+    /** The only models tasks may name; any when absent. */
+    models: z.array(z.string().min(1).max(255)).optional(),
+    /** A version or alias under nvm: `v22.14.0`, `22`, `lts/jod`. The daemon's own Node when absent. */
+    node_version: z.string().min(1).optional(),
+    /** A path or a name; for gemini, found under nvm, on PATH, or in the package itself when absent. */
+    command: z.string().min(1).optional(),
+    args: z.array(z.string()).default([]),
+    /** Set in the tool's environment as they stand. */
+    env: z.record(z.string(), z.string()).default({}),
+    /** Names of the daemon's own variables that the tool may see: keys and the like. */
+    pass_env: z.array(z.string()).default([]),
+    timeout: DurationSchema.refine(ms => ms <= MAX_TIMEOUT_MS, 'at most 24h').default(DEFAULT_TIMEOUT_MS),
+    max_concurrent: z.int().min(1).max(256).default(2),
+    specialty: z
+      .union([SpecialtySchema.transform(one => [one]), z.array(SpecialtySchema)])
+      .default(['general_ai']),
+    priority: z.int().min(-100).max(100).default(0),
+    labels: LabelsSchema.default({}),
+    /** Where tasks work; a directory of their own each when absent. */
+    cwd: PathSchema.optional(),
+    tool_policy: ToolPolicySchema.default('deny'),
+    max_prompt: SizeSchema.refine(bytes => bytes <= MAX_PROMPT_BYTES, 'at most 32MiB').optional(),
+    /** A CLI home (`.gemini`) whose settings and sign-in the tool starts from. */
+    home: PathSchema.optional(),
+    /** Sessions one warm process may serve before a fresh one takes over. */
+    max_sessions: z.int().min(1).default(100),
+  })
+  .transform(agent => ({
+    ...agent,
+    driver: agent.driver ?? defaultDriver(agent.agent_type),
+    max_prompt:
+      agent.max_prompt ?? (agent.agent_type === 'cli_gemini' ? GEMINI_MAX_PROMPT_BYTES : 8 * 1024 * 1024),
+  }))
+  .refine(agent => agent.agent_type !== 'cli_generic' || agent.command !== undefined, {
+    path: ['command'],
+    message: 'a cli_generic agent needs one',
+  })
+  .refine(agent => agent.agent_type !== 'ollama', {
+    path: ['agent_type'],
+    message: 'ollama agents are not served yet',
+  });
+
+export type AgentConfig = z.infer<typeof AgentConfigSchema>;
+
+const defaultDriver = (type: AgentType): Extract<DriverName, 'acp' | 'headless'> =>
+  type === 'cli_gemini' ? 'acp' : 'headless';
+
+const NodeConfigSchema = z.strictObject({
+  node: NameSchema.default(() => defaultNodeName()),
+  prefix: z.string().regex(PREFIX_PATTERN).default(DEFAULT_PREFIX),
+  nats: z
+    .strictObject({
+      url: z.string().min(1).default('nats://127.0.0.1:4222'),
+      credentials_file: PathSchema.optional(),
+      nkey_file: PathSchema.optional(),
+      token_file: PathSchema.optional(),
+      ca_file: PathSchema.optional(),
+    })
+    .prefault({}),
+  /** Journal, outbox, homes and working directories live here. */
+  state_dir: PathSchema.default(() => join(homedir(), '.local', 'state', 'ccli', 'node-agent')),
+  nvm_dir: PathSchema.optional(),
+  log_level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  advert_interval: DurationSchema.default(ADVERT_INTERVAL_MS),
+  max_output: SizeSchema.refine(bytes => bytes <= MAX_OUTPUT_BYTES, 'at most 64MiB').default(
+    DEFAULT_MAX_OUTPUT_BYTES,
+  ),
+  /** How long a stopping daemon lets running tasks finish. */
+  drain_timeout: DurationSchema.default(30_000),
+  agents: z
+    .array(AgentConfigSchema)
+    .default([])
+    .refine(
+      agents => new Set(agents.map(agent => agent.id)).size === agents.length,
+      'two agents have the same id',
+    ),
+});
+export type NodeConfig = z.infer<typeof NodeConfigSchema> & { readonly environment: Environment };
+
+/** The daemon's own variables, from which tools get an allow-listed part. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const defaultNodeName = (): string =>
+  (hostname().split('.')[0] ?? '')
+    .toLowerCase()
+    .replace(/[^a-z0-9_-]/g, '-')
+    .replace(/^[-_]+/, '')
+    .slice(0, 63) || 'node';
+
+/** Environment over file: what differs between hosts with one shared file. */
+function fromEnvironment(environment: Environment): Record<string, unknown> {
+  const nats = {
+    url: environment['CCLI_NATS_URL'],
+    credentials_file: environment['CCLI_NATS_CREDENTIALS_FILE'],
+    nkey_file: environment['CCLI_NATS_NKEY_FILE'],
+    token_file: environment['CCLI_NATS_TOKEN_FILE'],
+    ca_file: environment['CCLI_NATS_CA_FILE'],
+  };
+  return defined({
+    node: environment['CCLI_NODE'],
+    prefix: environment['CCLI_PREFIX'],
+    state_dir: environment['CCLI_STATE_DIR'],
+    nvm_dir: environment['NVM_DIR'],
+    log_level: environment['CCLI_LOG_LEVEL'],
+    nats: Object.keys(defined(nats)).length === 0 ? undefined : defined(nats),
+  });
+}
+
+const defined = (record: Record<string, unknown>): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined && value !== ''));
+
+/** @throws CcliError `config_invalid` naming the file and every setting that is wrong. */
+export function loadNodeConfig(file: string | undefined, environment: Environment = process.env): NodeConfig {
+  const written = file === undefined ? {} : readYaml(file);
+  const { nats, nvm_dir, ...over } = fromEnvironment(environment);
+  const merged = {
+    ...(nvm_dir !== undefined && { nvm_dir }),
+    ...written,
+    ...over,
+    ...((nats ?? written['nats']) !== undefined && {
+      nats: { ...asRecord(written['nats']), ...asRecord(nats) },
+    }),
+  };
+  const result = NodeConfigSchema.safeParse(merged);
+  if (!result.success) {
+    const problems = result.error.issues.map(
+      issue => `  ${issue.path.map(String).join('.') || '(file)'}: ${issue.message}`,
+    );
+    throw new CcliError(
+      'config_invalid',
+      `${file ?? 'The environment'} is not a valid configuration:\n${problems.join('\n')}`,
+    );
+  }
+  return { ...result.data, environment };
+}
+
+function readYaml(file: string): Record<string, unknown> {
+  try {
+    const value: unknown = parse(readFileSync(file, 'utf8')) ?? {};
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      throw new Error('expected settings, "name: value"');
+    return asRecord(value);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new CcliError('config_invalid', `The configuration ${file} cannot be read: ${reason}`, { cause });
+  }
+}
+
+const asRecord = (value: unknown): Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value))
+    : {};

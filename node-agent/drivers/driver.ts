@@ -1,0 +1,59 @@
+/**
+ * The contract between the node-agent and one kind of tool: `probe`, `run`, `close`. A driver is made for one agent,
+ * starts nothing in its constructor, and throws only `CcliError`s.
+ */
+import type { ToolPolicy } from '../../protocol/agent.ts';
+import type { Usage } from '../../protocol/task.ts';
+
+export interface DriverTask {
+  readonly task_id: string;
+  readonly attempt: number;
+  readonly prompt: string;
+  /** The model asked for; absent for the agent's default. */
+  readonly model?: string;
+  readonly tool_policy: ToolPolicy;
+}
+
+/** What a look at the tool found; goes into the advert. */
+export interface Probe {
+  readonly cli_version?: string;
+  readonly node_version?: string;
+  readonly signed_in: 'yes' | 'no' | 'unknown';
+}
+
+/** What a driver judged an answer to be, once it is whole. The text is what the chunks were, one after another. */
+export interface DriverResult {
+  readonly completeness: 'whole' | 'unknown';
+  readonly usage?: Usage;
+  readonly model?: string;
+  /** Whether a process was already up when the task came. */
+  readonly warm: boolean;
+}
+
+export interface RunCallbacks {
+  /** Text as it comes. Never called after `run` has settled. */
+  readonly onChunk: (text: string) => void;
+}
+
+export interface Driver {
+  /**
+   * Makes the tool ready and says what it found. Called at start and then every so often; cheap when all is well.
+   *
+   * @throws CcliError `cli_missing`, `node_version_missing`, `cli_not_signed_in`, `auth_refused`, `cli_crashed`: why
+   *   the agent cannot take tasks.
+   */
+  probe(signal: AbortSignal): Promise<Probe>;
+  /**
+   * Runs one prompt. Settles only when nothing of the task runs any more: its process group is gone, or its session
+   * has ended.
+   *
+   * @throws CcliError judged by evidence, not by exit code: `empty_reply`, `reply_truncated`, `safety_refused`,
+   *   `rate_limited`, `quota_exhausted`, `model_not_found`, `model_rejected`, `model_unavailable`, `auth_refused`,
+   *   `cli_not_signed_in`, `cli_crashed`, `cli_garbled`, `prompt_too_large`. On abort, the signal's reason.
+   */
+  run(task: DriverTask, callbacks: RunCallbacks, signal: AbortSignal): Promise<DriverResult>;
+  /** Whether a task that came now would find a process already up. */
+  readonly warm: boolean;
+  /** Ends whatever the driver started. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,94 @@
+/** Endpoints of a micro service that never throw, never reject, and never answer a foreign subject. */
+import type { NatsConnection } from '@nats-io/nats-core';
+import { type Service, type ServiceMsg, Svcm } from '@nats-io/services';
+import type { z } from 'zod';
+import { decode, encode } from '../codec.ts';
+import { ERRORS, toErrorBody } from '../errors.ts';
+import { ErrorReplySchema } from '../operation.ts';
+import { errorFields, type Log } from './log.ts';
+
+export interface Endpoint {
+  readonly name: string;
+  readonly subject: string;
+  /** Turns request bytes into reply bytes; a throw becomes the endpoint's error reply. */
+  readonly handle: (bytes: Uint8Array) => Promise<Uint8Array>;
+}
+
+interface ServiceOptions {
+  readonly connection: NatsConnection;
+  readonly name: string;
+  readonly version: string;
+  readonly description: string;
+  readonly metadata?: Record<string, string>;
+  readonly endpoints: readonly Endpoint[];
+  readonly log: Log;
+}
+
+/** Replies go to inboxes only: any other reply subject would let a caller inject messages through us. */
+const INBOX = /^_INBOX[\w-]*\.[\w.-]+$/;
+
+/** An endpoint of JSON in, JSON out. */
+export function jsonEndpoint<Q, A>(spec: {
+  name: string;
+  subject: string;
+  request: z.ZodType<Q>;
+  reply: z.ZodType<A>;
+  handle: (request: Q) => Promise<A> | A;
+}): Endpoint {
+  return {
+    name: spec.name,
+    subject: spec.subject,
+    handle: async bytes => encode(spec.reply, await spec.handle(decode(spec.request, bytes))),
+  };
+}
+
+export async function startService(options: ServiceOptions): Promise<Service> {
+  const service = await new Svcm(options.connection).add({
+    name: options.name,
+    version: options.version,
+    description: options.description,
+    ...(options.metadata !== undefined && { metadata: options.metadata }),
+  });
+  for (const endpoint of options.endpoints) {
+    service.addEndpoint(endpoint.name, {
+      subject: endpoint.subject,
+      handler: (error, message) => {
+        if (error !== null) {
+          options.log.warn('endpoint_error', { endpoint: endpoint.name, ...errorFields(error) });
+          return;
+        }
+        void answer(endpoint, message, options.log);
+      },
+    });
+  }
+  return service;
+}
+
+async function answer(endpoint: Endpoint, message: ServiceMsg, log: Log): Promise<void> {
+  try {
+    if (message.reply === undefined || !INBOX.test(message.reply)) {
+      log.warn('foreign_reply_subject', { endpoint: endpoint.name, subject: message.subject });
+      return;
+    }
+    message.respond(await endpoint.handle(message.data));
+  } catch (error) {
+    refuse(endpoint, message, error, log);
+  }
+}
+
+function refuse(endpoint: Endpoint, message: ServiceMsg, error: unknown, log: Log): void {
+  const body = toErrorBody(error);
+  if (body.code === 'internal')
+    log.error('endpoint_failed', { endpoint: endpoint.name, ...errorFields(error) });
+  try {
+    const oneLine = body.message.replace(/\s+/g, ' ').slice(0, 200);
+    message.respondError(
+      ERRORS[body.code].http,
+      `${body.code}: ${oneLine}`,
+      encode(ErrorReplySchema, { error: body }),
+    );
+  } catch (failure) {
+    // The connection is closing: the caller asks again.
+    log.warn('reply_failed', { endpoint: endpoint.name, ...errorFields(failure) });
+  }
+}

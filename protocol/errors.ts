@@ -1,0 +1,223 @@
+/**
+ * The error table: every failure a person or program can meet has a row here.
+ *
+ * - `says`: the sentence shown when the place that fails knows nothing more precise. It tells what to do next.
+ * - `retryable`: whether the same request may succeed elsewhere or later, without anybody changing anything.
+ * - `http`: status at the HTTP doors. `exit`: exit code of `ccli` (see `EXIT_MEANINGS`).
+ */
+import { z } from 'zod';
+
+/** What an exit code of `ccli` means; the table below refers to these. */
+export const EXIT_MEANINGS = {
+  0: 'the answer was printed',
+  1: 'the task ran and failed, or something unexpected happened',
+  2: 'the request or the configuration is wrong',
+  3: 'the named task, agent or node is not known',
+  4: 'no fleet could be reached',
+  5: 'no agent can take the task now',
+  6: 'time ran out',
+  7: 'an agent is not set up: CLI, Node version or sign-in is missing',
+  8: 'a rate limit or quota was reached',
+  130: 'cancelled',
+} as const;
+
+type ExitCode = keyof typeof EXIT_MEANINGS;
+
+interface ErrorRow {
+  readonly says: string;
+  readonly retryable: boolean;
+  readonly http: number;
+  readonly exit: ExitCode;
+}
+
+const row = (says: string, retryable: boolean, http: number, exit: ExitCode): ErrorRow => ({
+  says,
+  retryable,
+  http,
+  exit,
+});
+
+export const ERRORS = {
+  // The request itself.
+  invalid_request: row('The request does not fit the schema; mend the fields named.', false, 400, 2),
+  unsupported_version: row('The message is newer than this program; upgrade ccli here.', false, 400, 2),
+  message_too_large: row('The message is over the size limit; send long text as slices.', false, 413, 2),
+  prompt_empty: row('The prompt is empty; give some text.', false, 400, 2),
+  prompt_has_nul: row(
+    'The prompt contains a NUL character, which no CLI can take; remove it.',
+    false,
+    400,
+    2,
+  ),
+  prompt_too_large: row('The prompt is larger than any fitting agent takes; shorten it.', false, 413, 2),
+  slices_incomplete: row('The uploaded text is not whole; upload it again.', true, 409, 1),
+  idempotency_conflict: row(
+    'This task id or idempotency key belongs to a different request; use a new one.',
+    false,
+    409,
+    2,
+  ),
+  config_invalid: row('The configuration is wrong; mend the settings named.', false, 400, 2),
+  state_in_use: row(
+    'Another fleet runs in this state directory; stop it or choose another with --state.',
+    false,
+    409,
+    2,
+  ),
+
+  // Names that lead nowhere.
+  task_unknown: row('No task has this id; `ccli task list` shows those there are.', false, 404, 3),
+  agent_unknown: row('No agent has this id; `ccli agents` shows those there are.', false, 404, 3),
+  agent_type_unknown: row('No agent is of this type; `ccli agents` shows those there are.', false, 404, 3),
+  no_agent_fits: row(
+    'No agent fits all that was asked; ask for less, or look at `ccli agents`.',
+    false,
+    404,
+    3,
+  ),
+  node_unknown: row('No node has this name; `ccli nodes` shows those there are.', false, 404, 3),
+
+  // The fleet as a whole.
+  fleet_not_found: row(
+    'No fleet is configured; start one with `ccli up` or name it with --nats.',
+    false,
+    503,
+    4,
+  ),
+  nats_unreachable: row(
+    'NATS does not answer; check that it runs and that the address is right.',
+    true,
+    503,
+    4,
+  ),
+  nats_refused: row('NATS refused the credentials; check the credentials file.', false, 401, 4),
+  nats_server_missing: row('No nats-server could be found or installed; install one.', false, 503, 4),
+  no_coordinator: row(
+    'No coordinator answers on this fleet; start one with `ccli coordinator`.',
+    true,
+    503,
+    4,
+  ),
+  store_unavailable: row('The task store does not answer; nothing was accepted. Try again.', true, 503, 4),
+  store_full: row('The task store is full; purge old tasks or give it more room.', true, 507, 4),
+  store_newer: row('The store was written by a newer ccli; upgrade this one.', false, 500, 4),
+  start_failed: row('The fleet did not start; the cause is named.', false, 500, 4),
+
+  // No room.
+  no_agents: row('No agent has joined this fleet; start one with `ccli node-agent`.', true, 503, 5),
+  slots_taken: row('All slots of the fitting agents are taken; wait, or raise max_concurrent.', true, 503, 5),
+  agent_starting: row('The agent is still starting; try again in a moment.', true, 503, 5),
+  agent_disabled: row('The agent is disabled; enable it or choose another one.', false, 409, 5),
+  draining: row('The node is draining and takes nothing new; try another one.', true, 503, 5),
+  outbox_full: row('The node has no room on its disk for results; free some.', true, 507, 5),
+
+  // A node's refusals that only a coordinator meets.
+  wrong_instance: row('Another daemon now runs under this node name; ask it instead.', true, 409, 1),
+  stale_epoch: row('A newer coordinator has taken over; this one must stop planning.', false, 409, 1),
+  attempt_unknown: row('The node does not know this attempt; it will refuse it from now on.', false, 404, 3),
+  attempt_refused: row('This attempt was cancelled before it arrived; start another attempt.', true, 409, 1),
+
+  // The agent's set-up.
+  node_version_missing: row('The Node version named is not installed under nvm; install it.', false, 500, 7),
+  cli_missing: row('The CLI is not installed on the node; install it or name its path.', false, 500, 7),
+  cli_not_signed_in: row(
+    'The CLI is not signed in on the node; sign in or set its key there.',
+    false,
+    401,
+    7,
+  ),
+  auth_refused: row('The model service refused the credentials; check the key.', false, 401, 7),
+
+  // How an attempt can end.
+  cli_crashed: row('The CLI ended unexpectedly.', true, 502, 1),
+  cli_garbled: row('The CLI printed something that is not its protocol.', true, 502, 1),
+  empty_reply: row('The CLI reported success with an empty answer.', true, 502, 1),
+  reply_truncated: row('The answer broke off before its end.', true, 502, 1),
+  safety_refused: row('The model refused to answer for safety reasons; rephrase the prompt.', false, 422, 1),
+  output_too_large: row('The answer is over the size limit; the part that came is kept.', false, 502, 1),
+  model_not_found: row('The model does not exist or this key may not use it; choose another.', false, 404, 2),
+  model_rejected: row('The model service rejected the request; its reason is named.', false, 400, 1),
+  model_unavailable: row('The model service is failing or overloaded.', true, 503, 1),
+  rate_limited: row('The model service asks to slow down.', true, 429, 8),
+  quota_exhausted: row('The quota of this account is used up.', true, 429, 8),
+  agent_restarted: row('The node-agent restarted while this attempt ran.', true, 502, 1),
+  node_lost: row('The node fell silent while this attempt ran.', true, 502, 1),
+  task_timeout: row('The attempt took longer than its timeout; raise it with --timeout.', false, 504, 6),
+  wait_timeout: row('The task is still running; wait for it with `ccli task wait`.', false, 504, 6),
+  cancelled: row('The task was cancelled.', false, 409, 130),
+  internal: row('Something went wrong inside ccli; the log has the details.', false, 500, 1),
+} as const satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+export const ErrorCodeSchema = z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]);
+
+/** An error on any wire. `cause` is for people: never decide by it. */
+export const ErrorBodySchema = z.object({
+  code: ErrorCodeSchema,
+  message: z.string().max(4_000),
+  retryable: z.boolean(),
+  retry_after_ms: z.int().nonnegative().optional(),
+  cause: z.string().max(4_000).optional(),
+});
+export type ErrorBody = z.infer<typeof ErrorBodySchema>;
+
+interface CcliErrorOptions {
+  readonly cause?: unknown;
+  readonly retry_after_ms?: number;
+}
+
+/** The only error that crosses a boundary of ours. Check `code`, never the text. */
+export class CcliError extends Error {
+  override readonly name = 'CcliError';
+  readonly code: ErrorCode;
+  readonly retry_after_ms: number | undefined;
+
+  constructor(code: ErrorCode, message?: string, options: CcliErrorOptions = {}) {
+    super(message ?? ERRORS[code].says, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.retry_after_ms = options.retry_after_ms;
+  }
+
+  get retryable(): boolean {
+    return ERRORS[this.code].retryable;
+  }
+}
+
+const MESSAGE_MAX = 4_000;
+const clip = (text: string): string =>
+  text.length > MESSAGE_MAX ? `${text.slice(0, MESSAGE_MAX - 1)}…` : text;
+
+const causeText = (cause: unknown): string | undefined => {
+  if (cause === undefined || cause === null) return undefined;
+  return clip(cause instanceof Error ? cause.message : typeof cause === 'string' ? cause : 'unknown');
+};
+
+/** Any thrown value as it goes over a wire; what is not ours becomes `internal`, without its stack. */
+export function toErrorBody(error: unknown): ErrorBody {
+  if (!(error instanceof CcliError)) {
+    const cause = causeText(error);
+    return {
+      code: 'internal',
+      message: ERRORS.internal.says,
+      retryable: false,
+      ...(cause !== undefined && { cause }),
+    };
+  }
+  const cause = causeText(error.cause);
+  return {
+    code: error.code,
+    message: clip(error.message),
+    retryable: error.retryable,
+    ...(error.retry_after_ms !== undefined && { retry_after_ms: Math.ceil(error.retry_after_ms) }),
+    ...(cause !== undefined && { cause }),
+  };
+}
+
+/** The inverse of `toErrorBody`, for whoever receives an error over a wire. */
+export function fromErrorBody(body: ErrorBody): CcliError {
+  return new CcliError(body.code, body.message, {
+    ...(body.cause !== undefined && { cause: new Error(body.cause) }),
+    ...(body.retry_after_ms !== undefined && { retry_after_ms: body.retry_after_ms }),
+  });
+}

@@ -1,0 +1,33 @@
+/** Sizes that both sides agree on. Bytes are UTF-8 bytes; see README.md for why each is what it is. */
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** Largest message either side sends or parses; nats-server's own default `max_payload` is 1 MiB. */
+export const MAX_MESSAGE_BYTES = MIB;
+
+/** A text whose JSON form is at most this travels inside its message; a longer one travels as slices. */
+export const INLINE_TEXT_BYTES = 256 * KIB;
+
+/** Bytes of text in one slice, before base64. */
+export const SLICE_BYTES = 256 * KIB;
+
+/** Ceiling for any prompt; an agent may advertise a lower one. */
+export const MAX_PROMPT_BYTES = 32 * MIB;
+
+/** Default ceiling for an answer; a node's file may set another one. */
+export const DEFAULT_MAX_OUTPUT_BYTES = 8 * MIB;
+
+/** Ceiling for any answer, whatever a node's file says: what the slice count of a report may reach. */
+export const MAX_OUTPUT_BYTES = 64 * MIB;
+
+/** Default time an attempt may take, and the longest a task may ask for. */
+export const DEFAULT_TIMEOUT_MS = 300_000;
+export const MAX_TIMEOUT_MS = 24 * 3_600_000;
+
+/** How often a node says what it can take, and how many silent intervals make it lost. */
+export const ADVERT_INTERVAL_MS = 5_000;
+export const LOST_AFTER_INTERVALS = 3;
+
+/** Longest a `get` may wait for an end before it answers with what there is. */
+export const MAX_WAIT_MS = 60_000;

@@ -1,0 +1,193 @@
+/** What callers can ask of a fleet: one table that the bus, the client and every other door are made from. */
+import { z } from 'zod';
+import { AdvertSchema } from './advert.ts';
+import { AgentStatusSchema, NameSchema } from './agent.ts';
+import { ErrorBodySchema } from './errors.ts';
+import { MAX_OUTPUT_BYTES, MAX_WAIT_MS, SLICE_BYTES } from './limits.ts';
+import {
+  AttemptSchema,
+  CompletenessSchema,
+  TaskIdSchema,
+  TaskOptionsSchema,
+  TaskStatusSchema,
+  UsageSchema,
+} from './task.ts';
+import { SliceDataSchema, TextRefSchema } from './text.ts';
+
+const MAX_RUN_WAIT_MS = 3_600_000;
+
+/**
+ * Give `prompt`, or, for one too long for a message, upload its slices under a `task_id` of your own and give
+ * `prompt_ref`. A `task_id` or `idempotency_key` seen before is answered with the task it named.
+ */
+export const SubmitRequestSchema = TaskOptionsSchema.extend({
+  task_id: TaskIdSchema.optional(),
+  idempotency_key: z.string().min(1).max(255).optional(),
+  prompt: z.string().optional(),
+  prompt_ref: TextRefSchema.optional(),
+}).strict();
+export type SubmitRequest = z.infer<typeof SubmitRequestSchema>;
+
+export const RunTaskRequestSchema = SubmitRequestSchema.extend({
+  /** Longest to wait for the end before answering with the task as it stands. */
+  wait_ms: z.int().positive().max(MAX_RUN_WAIT_MS).optional(),
+}).strict();
+export type RunTaskRequest = z.infer<typeof RunTaskRequestSchema>;
+
+/** A task as a caller sees it. Exactly one of `response` and `response_ref` is set once there is an answer. */
+export const TaskViewSchema = z.object({
+  task_id: TaskIdSchema,
+  status: TaskStatusSchema,
+  caller: NameSchema,
+  prompt_bytes: z.int().nonnegative(),
+  options: TaskOptionsSchema,
+  agent_id: NameSchema.optional(),
+  node: NameSchema.optional(),
+  /** Why a queued task has not been given to an agent. */
+  waiting_for: z.string().optional(),
+  attempts: z.array(AttemptSchema),
+  error: ErrorBodySchema.optional(),
+  response: z.string().optional(),
+  /** Fetch the slices with `download`. */
+  response_ref: TextRefSchema.optional(),
+  completeness: CompletenessSchema.optional(),
+  usage: UsageSchema.optional(),
+  model: z.string().optional(),
+  cli_version: z.string().optional(),
+  execution_time_ms: z.number().nonnegative().optional(),
+  first_chunk_ms: z.number().nonnegative().optional(),
+  warm: z.boolean().optional(),
+  stop_confirmed: z.boolean().optional(),
+  created_at_ms: z.int().nonnegative(),
+  updated_at_ms: z.int().nonnegative(),
+});
+export type TaskView = z.infer<typeof TaskViewSchema>;
+
+export const GetRequestSchema = z
+  .object({
+    task_id: TaskIdSchema,
+    /** Longest to wait for the end before answering with the task as it stands. */
+    wait_ms: z.int().nonnegative().max(MAX_WAIT_MS).optional(),
+  })
+  .strict();
+export type GetRequest = z.infer<typeof GetRequestSchema>;
+
+export const CancelRequestSchema = z.object({ task_id: TaskIdSchema }).strict();
+export type CancelRequest = z.infer<typeof CancelRequestSchema>;
+
+export const ListRequestSchema = z
+  .object({
+    status: TaskStatusSchema.optional(),
+    limit: z.int().positive().max(500).optional(),
+    /** From the page before. */
+    cursor: z.string().max(64).optional(),
+  })
+  .strict();
+export type ListRequest = z.infer<typeof ListRequestSchema>;
+
+export const TaskSummarySchema = TaskViewSchema.pick({
+  task_id: true,
+  status: true,
+  caller: true,
+  prompt_bytes: true,
+  agent_id: true,
+  node: true,
+  error: true,
+  created_at_ms: true,
+  updated_at_ms: true,
+}).extend({ attempts: z.int().nonnegative() });
+export type TaskSummary = z.infer<typeof TaskSummarySchema>;
+
+/** Newest first. */
+export const ListReplySchema = z.object({
+  tasks: z.array(TaskSummarySchema),
+  next_cursor: z.string().optional(),
+});
+export type ListReply = z.infer<typeof ListReplySchema>;
+
+export const UploadRequestSchema = z
+  .object({
+    task_id: TaskIdSchema,
+    index: z
+      .int()
+      .nonnegative()
+      .max(MAX_OUTPUT_BYTES / SLICE_BYTES),
+    data: SliceDataSchema,
+  })
+  .strict();
+export type UploadRequest = z.infer<typeof UploadRequestSchema>;
+export const UploadReplySchema = z.object({ stored: z.literal(true) });
+
+export const DownloadRequestSchema = z
+  .object({ task_id: TaskIdSchema, index: z.int().nonnegative() })
+  .strict();
+export type DownloadRequest = z.infer<typeof DownloadRequestSchema>;
+export const DownloadReplySchema = z.object({ data: SliceDataSchema });
+
+const EmptySchema = z.object({}).strict();
+
+/** An agent as the fleet sees it: its node's words, and whether that node still speaks. */
+export const AgentViewSchema = AgentStatusSchema.extend({
+  node: NameSchema,
+  alive: z.boolean(),
+  draining: z.boolean(),
+  /** Whether a task would be placed there now. */
+  available: z.boolean(),
+});
+export type AgentView = z.infer<typeof AgentViewSchema>;
+export const AgentsReplySchema = z.object({ agents: z.array(AgentViewSchema) });
+
+export const NodeViewSchema = AdvertSchema.omit({ v: true, agents: true, running: true }).extend({
+  alive: z.boolean(),
+  /** Two daemons advertise this name: neither gets work until one is gone. */
+  contested: z.boolean(),
+  /** Since its last advert. */
+  silent_ms: z.int().nonnegative(),
+  agents: z.int().nonnegative(),
+  running: z.int().nonnegative(),
+  slots: z.int().nonnegative(),
+});
+export type NodeView = z.infer<typeof NodeViewSchema>;
+export const NodesReplySchema = z.object({ nodes: z.array(NodeViewSchema) });
+
+/** What the store's promise "accepted means durable" rests on here. `unknown` where the server does not tell. */
+export const DurabilitySchema = z.enum(['power_cut', 'process_crash', 'unknown']);
+
+export const FleetStatusSchema = z.object({
+  version: z.string(),
+  coordinator_id: z.string(),
+  epoch: z.int().nonnegative(),
+  uptime_ms: z.int().nonnegative(),
+  nats: z.object({
+    server_version: z.string(),
+    url: z.string(),
+    durability: DurabilitySchema,
+    warning: z.string().optional(),
+  }),
+  nodes: z.object({ alive: z.int(), lost: z.int() }),
+  agents: z.object({ available: z.int(), total: z.int() }),
+  slots: z.object({ free: z.int(), total: z.int() }),
+  tasks: z.record(TaskStatusSchema, z.int()),
+});
+export type FleetStatus = z.infer<typeof FleetStatusSchema>;
+
+/** An operation's answer when it could not be carried out. */
+export const ErrorReplySchema = z.object({ error: ErrorBodySchema });
+
+/** `subject` comes after the prefix; `ccli.task.run` and so on. */
+export const OPERATIONS = {
+  submit: { subject: 'task.submit', request: SubmitRequestSchema, reply: TaskViewSchema },
+  run: { subject: 'task.run', request: RunTaskRequestSchema, reply: TaskViewSchema },
+  get: { subject: 'task.get', request: GetRequestSchema, reply: TaskViewSchema },
+  cancel: { subject: 'task.cancel', request: CancelRequestSchema, reply: TaskViewSchema },
+  list: { subject: 'task.list', request: ListRequestSchema, reply: ListReplySchema },
+  upload: { subject: 'task.upload', request: UploadRequestSchema, reply: UploadReplySchema },
+  download: { subject: 'task.download', request: DownloadRequestSchema, reply: DownloadReplySchema },
+  agents: { subject: 'agents', request: EmptySchema, reply: AgentsReplySchema },
+  nodes: { subject: 'nodes', request: EmptySchema, reply: NodesReplySchema },
+  status: { subject: 'status', request: EmptySchema, reply: FleetStatusSchema },
+} as const;
+
+export type OperationName = keyof typeof OPERATIONS;
+export type OperationRequest<N extends OperationName> = z.infer<(typeof OPERATIONS)[N]['request']>;
+export type OperationReply<N extends OperationName> = z.infer<(typeof OPERATIONS)[N]['reply']>;

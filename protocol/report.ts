@@ -1,0 +1,55 @@
+/** What a node says about an attempt, through the report stream: started, slices of a long answer, finished. */
+import { z } from 'zod';
+import { NameSchema } from './agent.ts';
+import { ErrorBodySchema } from './errors.ts';
+import { CompletenessSchema, TaskIdSchema, UsageSchema } from './task.ts';
+import { SliceDataSchema, TextSchema } from './text.ts';
+
+const base = {
+  v: z.int().positive(),
+  node: NameSchema,
+  instance_id: z.string().min(1).max(64),
+  task_id: TaskIdSchema,
+  attempt: z.int().positive(),
+};
+
+export const StartedReportSchema = z.object({ ...base, kind: z.literal('started') });
+
+/** Sent before the `finished` that refers to it. */
+export const SliceReportSchema = z.object({
+  ...base,
+  kind: z.literal('slice'),
+  index: z.int().nonnegative(),
+  data: SliceDataSchema,
+});
+
+/** How an attempt ended. Implies all reports before it. */
+export const FinishedReportSchema = z.object({
+  ...base,
+  kind: z.literal('finished'),
+  outcome: z.enum(['completed', 'failed', 'cancelled']),
+  /** The answer; of a failure, what came before it, when that is worth keeping. */
+  text: TextSchema.optional(),
+  error: ErrorBodySchema.optional(),
+  completeness: CompletenessSchema,
+  usage: UsageSchema.optional(),
+  model: z.string().max(255).optional(),
+  cli_version: z.string().max(255).optional(),
+  run_ms: z.number().nonnegative(),
+  first_chunk_ms: z.number().nonnegative().optional(),
+  warm: z.boolean(),
+});
+export type FinishedReport = z.infer<typeof FinishedReportSchema>;
+
+export const ReportSchema = z.discriminatedUnion('kind', [
+  StartedReportSchema,
+  SliceReportSchema,
+  FinishedReportSchema,
+]);
+export type Report = z.infer<typeof ReportSchema>;
+
+/** The message id that lets the stream drop a report sent twice. */
+export function reportId(report: Report): string {
+  const step = report.kind === 'slice' ? `slice.${report.index}` : report.kind;
+  return `${report.task_id}.${report.attempt}.${step}`;
+}
