@@ -25,7 +25,6 @@ export const SPECIALTIES = [
   'reasoning',
 ] as const;
 export const SpecialtySchema = z.enum(SPECIALTIES);
-export type Specialty = z.infer<typeof SpecialtySchema>;
 
 /** `deny`: no tool call is allowed. `auto_edit`: file edits are. `yolo`: all are. A task may only narrow it. */
 export const TOOL_POLICIES = ['deny', 'auto_edit', 'yolo'] as const;

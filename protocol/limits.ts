@@ -31,3 +31,9 @@ export const LOST_AFTER_INTERVALS = 3;
 
 /** Longest a `get` may wait for an end before it answers with what there is. */
 export const MAX_WAIT_MS = 60_000;
+
+/** How long a submit may look for an agent that fits and is still starting, before it is answered. */
+export const SUBMIT_WAIT_MS = 10_000;
+
+/** How long a cancel waits for the end before it is answered with the task as it stands. */
+export const CANCEL_WAIT_MS = 10_000;

@@ -32,7 +32,6 @@ export const RunTaskRequestSchema = SubmitRequestSchema.extend({
   /** Longest to wait for the end before answering with the task as it stands. */
   wait_ms: z.int().positive().max(MAX_RUN_WAIT_MS).optional(),
 }).strict();
-export type RunTaskRequest = z.infer<typeof RunTaskRequestSchema>;
 
 /** A task as a caller sees it. Exactly one of `response` and `response_ref` is set once there is an answer. */
 export const TaskViewSchema = z.object({
@@ -70,10 +69,8 @@ export const GetRequestSchema = z
     wait_ms: z.int().nonnegative().max(MAX_WAIT_MS).optional(),
   })
   .strict();
-export type GetRequest = z.infer<typeof GetRequestSchema>;
 
 export const CancelRequestSchema = z.object({ task_id: TaskIdSchema }).strict();
-export type CancelRequest = z.infer<typeof CancelRequestSchema>;
 
 export const ListRequestSchema = z
   .object({
@@ -115,13 +112,11 @@ export const UploadRequestSchema = z
     data: SliceDataSchema,
   })
   .strict();
-export type UploadRequest = z.infer<typeof UploadRequestSchema>;
 export const UploadReplySchema = z.object({ stored: z.literal(true) });
 
 export const DownloadRequestSchema = z
   .object({ task_id: TaskIdSchema, index: z.int().nonnegative() })
   .strict();
-export type DownloadRequest = z.infer<typeof DownloadRequestSchema>;
 export const DownloadReplySchema = z.object({ data: SliceDataSchema });
 
 const EmptySchema = z.object({}).strict();

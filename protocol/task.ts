@@ -80,7 +80,6 @@ export type Attempt = z.infer<typeof AttemptSchema>;
 export const TaskStateSchema = z.object({
   v: z.int().positive(),
   task_id: TaskIdSchema,
-  status: TaskStatusSchema,
   /** Every attempt so far, oldest first; the last one is the current one. */
   attempts: z.array(AttemptSchema).max(100),
   /** Set while queued again after a failure: how long to wait, counted from when it is read. */
@@ -92,6 +91,8 @@ export const TaskStateSchema = z.object({
   /** Of a cancelled task: whether the node confirmed that the attempt ended. */
   stop_confirmed: z.boolean().optional(),
   updated_at_ms: z.int().nonnegative(),
+  /** Last, since `nats kv history` shows the first and last characters of each entry: so it tells a task's life. */
+  status: TaskStatusSchema,
 });
 export type TaskState = z.infer<typeof TaskStateSchema>;
 

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import {
   AuthorizationError,
+  ClosedConnectionError,
   ConnectionError,
   type ConnectionOptions,
   credsAuthenticator,
@@ -13,6 +14,7 @@ import {
 } from '@nats-io/nats-core';
 import { connect as connectTcp } from '@nats-io/transport-node';
 import { CcliError } from '../errors.ts';
+import { errorFields, type Log } from './log.ts';
 
 export interface NatsSettings {
   /** `nats://host:port`, several separated by commas. */
@@ -24,14 +26,15 @@ export interface NatsSettings {
   readonly ca_file?: string | undefined;
 }
 
-interface ConnectOptions {
+/** A daemon waits for its server and reconnects for ever, and logs that it does; a command gives up and says so. */
+type ConnectOptions = {
   /** Shown in the server's connection list. */
   readonly name: string;
-  /** A daemon waits for its server and reconnects for ever; a command gives up at once and says so. */
-  readonly patience: 'daemon' | 'command';
-}
+} & ({ readonly patience: 'daemon'; readonly log: Log } | { readonly patience: 'command' });
 
 const COMMAND_TIMEOUT_MS = 3_000;
+const WAITING_LOG_MS = 5_000;
+const CLOSE_TIMEOUT_MS = 1_000;
 
 /**
  * @throws CcliError `nats_unreachable` or `nats_refused` (a command only: a daemon goes on trying), `config_invalid`
@@ -39,6 +42,7 @@ const COMMAND_TIMEOUT_MS = 3_000;
  */
 export async function connect(settings: NatsSettings, options: ConnectOptions): Promise<NatsConnection> {
   const daemon = options.patience === 'daemon';
+  const waiting = options.patience === 'daemon' ? tellWaiting(settings.url, options.log) : undefined;
   try {
     return await connectTcp({
       servers: settings.url.split(',').map(server => server.trim()),
@@ -58,6 +62,43 @@ export async function connect(settings: NatsSettings, options: ConnectOptions): 
     });
   } catch (error) {
     throw connectionError(error, settings.url);
+  } finally {
+    clearInterval(waiting);
+  }
+}
+
+/** A daemon that waits for its server says so, again and again. */
+const tellWaiting = (url: string, log: Log): NodeJS.Timeout =>
+  setInterval(() => {
+    log.warn('waiting_for_nats', { url: redactUrl(url), error_code: 'nats_unreachable' });
+  }, WAITING_LOG_MS);
+
+/** Logs what becomes of a connection, until it is closed. */
+export async function watchConnection(
+  connection: NatsConnection,
+  log: Log,
+  onReconnect: () => void = () => undefined,
+): Promise<void> {
+  for await (const status of connection.status()) {
+    if (status.type === 'disconnect') log.warn('nats_disconnected', { error_code: 'nats_unreachable' });
+    else if (status.type === 'reconnect') {
+      log.info('nats_reconnected', { server: redactUrl(status.server) });
+      onReconnect();
+    } else if (status.type === 'error') log.error('nats_error', errorFields(status.error));
+  }
+}
+
+/** Sends what is still in the buffer, if the server is there to take it, then closes. */
+export async function closeConnection(connection: NatsConnection): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>(resolve => {
+    timer = setTimeout(resolve, CLOSE_TIMEOUT_MS);
+  });
+  try {
+    if (!connection.isClosed()) await Promise.race([connection.flush(), late]);
+  } finally {
+    clearTimeout(timer);
+    await connection.close();
   }
 }
 
@@ -98,11 +139,13 @@ function connectionError(cause: unknown, url: string): CcliError {
 export const redactUrl = (url: string): string => url.replace(/\/\/[^@/,]*@/g, '//');
 
 /** What a failed request means to its caller; anything unforeseen stays what it is. */
-export function requestError(cause: unknown, onNobody: CcliError): unknown {
+export function requestError(cause: unknown, onNobody: () => CcliError): unknown {
+  if (cause instanceof CcliError) return cause;
   const inner = cause instanceof RequestError && cause.cause !== undefined ? cause.cause : cause;
-  if (inner instanceof NoRespondersError || (cause instanceof RequestError && cause.isNoResponders()))
-    return onNobody;
-  if (inner instanceof TimeoutError) return onNobody;
-  if (inner instanceof ConnectionError) return new CcliError('nats_unreachable', undefined, { cause: inner });
+  if (cause instanceof RequestError && cause.isNoResponders()) return onNobody();
+  if (inner instanceof NoRespondersError || inner instanceof TimeoutError) return onNobody();
+  if (inner instanceof ConnectionError || inner instanceof ClosedConnectionError) {
+    return new CcliError('nats_unreachable', undefined, { cause: inner });
+  }
   return cause;
 }

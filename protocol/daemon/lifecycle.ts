@@ -4,13 +4,13 @@ export interface Lifecycle {
   /** Aborts when stopping begins. */
   readonly signal: AbortSignal;
   /** Closers run in reverse order of their adding, one after another, each once. Refused once stopping has begun. */
-  defer(name: string, close: () => Promise<void> | void): void;
+  readonly defer: (name: string, close: () => Promise<void> | void) => void;
   /** Runs `work` every `interval_ms` until stopping; the next turn waits for the last one to end. */
-  every(interval_ms: number, work: () => Promise<void> | void): void;
+  readonly every: (interval_ms: number, work: () => Promise<void> | void) => void;
   /** A promise nobody awaits: its failure goes to `onError`, and stopping waits for it. */
-  handOver(work: Promise<unknown>): void;
+  readonly handOver: (work: Promise<unknown>) => void;
   /** Safe to call twice: both calls get the same end. Failures of closers are reported, and never stop the others. */
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 interface LifecycleOptions {

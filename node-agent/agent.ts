@@ -1,0 +1,122 @@
+/**
+ * One agent of this node: its driver, its slots and its health.
+ *
+ *     starting ──probe ok──> ready ──probe fails, or a run shows that the set-up is wrong──> unavailable
+ *                              ^──────────────────────probe ok────────────────────────────────┘
+ */
+import type { AgentStatus } from '../protocol/agent.ts';
+import type { ConfigureRequest } from '../protocol/control.ts';
+import { errorFields, type Log } from '../protocol/daemon/log.ts';
+import { CcliError, type ErrorCode, toErrorBody } from '../protocol/errors.ts';
+import type { AgentConfig } from './config.ts';
+import type { Driver, Probe } from './drivers/driver.ts';
+
+type Desired = ConfigureRequest['agents'][string];
+
+export interface Agent {
+  readonly config: AgentConfig;
+  readonly driver: Driver;
+  status(): AgentStatus;
+  /** Takes a slot; the function it returns gives it back, once. */
+  take(): () => void;
+  /** Looks at the tool afresh. Never rejects: what is wrong shows in the status. */
+  probe(signal: AbortSignal): Promise<void>;
+  /** A run has shown that no other run can succeed until somebody mends the set-up. */
+  distrust(error: CcliError): void;
+  /** Narrows what the node's file allows; an absent field means the file's own value. */
+  configure(desired: Desired | undefined): void;
+}
+
+/** Failures that speak of the agent, not of the task that met them. */
+const SETUP_FAULTS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'cli_missing',
+  'cli_not_signed_in',
+  'auth_refused',
+  'node_version_missing',
+]);
+
+export const isSetupFault = (error: CcliError): boolean => SETUP_FAULTS.has(error.code);
+
+interface AgentOptions {
+  readonly config: AgentConfig;
+  readonly driver: Driver;
+  readonly log: Log;
+  readonly onChange: () => void;
+}
+
+export function createAgent({ config, driver, log, onChange }: AgentOptions): Agent {
+  let running = 0;
+  let health: AgentStatus['health'] = 'starting';
+  let problem: CcliError | undefined;
+  let found: Probe = { signed_in: 'unknown' };
+  let desired: Desired = {};
+
+  const become = (next: AgentStatus['health'], why: CcliError | undefined): void => {
+    if (next === health && why?.message === problem?.message) return;
+    health = next;
+    problem = why;
+    if (why === undefined) log.info('agent_ready', { agent_id: config.id, ...found });
+    else log.warn('agent_unavailable', { agent_id: config.id, ...errorFields(why) });
+    onChange();
+  };
+
+  return {
+    config,
+    driver,
+    status: () => ({
+      agent_id: config.id,
+      agent_type: config.agent_type,
+      driver: config.driver,
+      specialty: config.specialty,
+      ...(config.model !== undefined && { model: config.model }),
+      ...(config.models !== undefined && { models: config.models }),
+      labels: config.labels,
+      priority: desired.priority ?? config.priority,
+      max_concurrent: Math.min(desired.max_concurrent ?? config.max_concurrent, config.max_concurrent),
+      running,
+      enabled: desired.enabled ?? true,
+      health,
+      ...(problem !== undefined && { problem: toErrorBody(problem) }),
+      ...(found.cli_version !== undefined && { cli_version: found.cli_version }),
+      ...(found.node_version !== undefined && { node_version: found.node_version }),
+      signed_in: found.signed_in,
+      warm: driver.warm,
+      tool_policy: config.tool_policy,
+      timeout_ms: config.timeout,
+      max_prompt_bytes: config.max_prompt,
+    }),
+    take() {
+      running += 1;
+      onChange();
+      let held = true;
+      return () => {
+        if (!held) return;
+        held = false;
+        running -= 1;
+        onChange();
+      };
+    },
+    async probe(signal) {
+      try {
+        found = await driver.probe(signal);
+        become('ready', undefined);
+      } catch (error) {
+        if (signal.aborted) return;
+        const why =
+          error instanceof CcliError ? error : new CcliError('internal', undefined, { cause: error });
+        if (why.code === 'cli_not_signed_in' || why.code === 'auth_refused')
+          found = { ...found, signed_in: 'no' };
+        become('unavailable', why);
+      }
+    },
+    distrust(error) {
+      if (error.code === 'cli_not_signed_in' || error.code === 'auth_refused')
+        found = { ...found, signed_in: 'no' };
+      become('unavailable', error);
+    },
+    configure(next) {
+      desired = next ?? {};
+      onChange();
+    },
+  };
+}

@@ -1,0 +1,60 @@
+/** The debug door: plain text in, one bounded answer out, without a coordinator, a task or a store. */
+import { CcliError } from '../protocol/errors.ts';
+import type { Agent } from './agent.ts';
+import { createCollector } from './collector.ts';
+
+/** Fits a message with room to spare, and a terminal with none. */
+const MAX_ANSWER_BYTES = 256 * 1024;
+const TIMEOUT_MS = 60_000;
+
+/**
+ * @throws CcliError `prompt_empty`, `prompt_has_nul`, `draining`, `no_agents`, `slots_taken`, an agent's own problem,
+ *   or whatever the run ended with
+ */
+export async function ask(
+  prompt: string,
+  { agents, draining, signal }: { agents: readonly Agent[]; draining: boolean; signal: AbortSignal },
+): Promise<string> {
+  if (prompt.trim() === '') throw new CcliError('prompt_empty');
+  if (prompt.includes('\0')) throw new CcliError('prompt_has_nul');
+  if (draining) throw new CcliError('draining');
+  const agent = choose(agents);
+  const controller = new AbortController();
+  const stop = (reason: unknown): void => {
+    controller.abort(reason);
+  };
+  const onStop = (): void => {
+    stop(new CcliError('agent_restarted'));
+  };
+  signal.addEventListener('abort', onStop);
+  const timer = setTimeout(() => {
+    stop(
+      new CcliError('task_timeout', `The agent took longer than ${TIMEOUT_MS / 1000} s; use \`ccli run\`.`),
+    );
+  }, TIMEOUT_MS);
+  const answer = createCollector(MAX_ANSWER_BYTES, stop);
+  const release = agent.take();
+  try {
+    const task = { task_id: 'ask', attempt: 1, prompt, tool_policy: 'deny' } as const;
+    await agent.driver.run(task, { onChunk: text => answer.add(text) }, controller.signal);
+    return answer.text();
+  } catch (error) {
+    if (answer.overflow === undefined) throw error;
+    return `${answer.text()}\n[cut: the answer is longer than this door; use ccli run]`;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', onStop);
+    release();
+  }
+}
+
+function choose(agents: readonly Agent[]): Agent {
+  const statuses = agents.map(agent => ({ agent, status: agent.status() }));
+  const ready = statuses.filter(({ status }) => status.enabled && status.health === 'ready');
+  const free = ready.find(({ status }) => status.running < status.max_concurrent);
+  if (free !== undefined) return free.agent;
+  if (ready.length > 0) throw new CcliError('slots_taken');
+  const problem = statuses.map(({ status }) => status.problem).find(found => found !== undefined);
+  if (problem !== undefined) throw new CcliError(problem.code, problem.message);
+  throw new CcliError(statuses.length === 0 ? 'no_agents' : 'agent_starting');
+}

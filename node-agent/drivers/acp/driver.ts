@@ -1,0 +1,69 @@
+/** Agents whose CLI speaks the Agent Client Protocol: a warm process takes all of an agent's tasks. */
+import type { ToolPolicy } from '../../../protocol/agent.ts';
+import { CcliError } from '../../../protocol/errors.ts';
+import type { Driver } from '../driver.ts';
+import { type DriverOptions, startModel } from '../launch.ts';
+import { createPool, type Pool } from './pool.ts';
+import { runTurn } from './turn.ts';
+
+interface AcpDriverOptions extends DriverOptions {
+  /** A CLI that is not signed in may never answer its first request. */
+  readonly initialize_timeout_ms?: number;
+  readonly cancel_grace_ms?: number;
+}
+
+const INITIALIZE_TIMEOUT_MS = 60_000;
+
+export function createAcpDriver(options: AcpDriverOptions): Driver {
+  const { agent, initialize_timeout_ms = INITIALIZE_TIMEOUT_MS, cancel_grace_ms } = options;
+  // A policy is part of how a process is started: tasks that narrow the agent's own get a process of theirs.
+  const pools = new Map<ToolPolicy, Pool>();
+  let refused = false;
+
+  const poolFor = (policy: ToolPolicy): Pool => {
+    const pool = pools.get(policy) ?? createPool({ ...options, policy, initialize_timeout_ms });
+    pools.set(policy, pool);
+    return pool;
+  };
+
+  return {
+    get warm() {
+      return pools.get(agent.tool_policy)?.warm === true;
+    },
+    async probe(signal) {
+      const member = await poolFor(agent.tool_policy).ensure(signal);
+      return {
+        ...(member.cli_version !== undefined && { cli_version: member.cli_version }),
+        node_version: member.node_version,
+        signed_in: refused ? 'no' : 'yes',
+      };
+    },
+    async run(task, callbacks, signal) {
+      const lease = await poolFor(task.tool_policy).lease(signal);
+      try {
+        const judged = await runTurn(
+          {
+            connection: lease.member.connection,
+            session_id: lease.session.id,
+            task,
+            model: task.model === startModel(agent) ? undefined : task.model,
+            callbacks,
+            ...(cancel_grace_ms !== undefined && { cancel_grace_ms }),
+          },
+          signal,
+        );
+        refused = false;
+        const model = judged.model ?? task.model ?? startModel(agent);
+        return { ...judged, ...(model !== undefined && { model }), warm: lease.warm };
+      } catch (error) {
+        if (error instanceof CcliError && error.code === 'auth_refused') refused = true;
+        throw error;
+      } finally {
+        await lease.release();
+      }
+    },
+    async close() {
+      await Promise.all([...pools.values()].map(pool => pool.close()));
+    },
+  };
+}

@@ -1,0 +1,178 @@
+/** One warm process with its home and the sessions it has ready. */
+import type { ToolPolicy } from '../../../protocol/agent.ts';
+import { CcliError } from '../../../protocol/errors.ts';
+import { residentBytes } from '../../process/memory.ts';
+import { makeWorkspace, type Workspace } from '../../process/workspace.ts';
+import { abortable } from '../abortable.ts';
+import { type DriverOptions, prepareLaunch, startModel } from '../launch.ts';
+import { acpArguments, HEAP_CAP_ARGUMENT } from './arguments.ts';
+import { type AcpConnection, connectAcp } from './connection.ts';
+
+export interface ReadySession {
+  readonly id: string;
+  readonly workspace: Workspace;
+}
+
+export interface Member {
+  readonly connection: AcpConnection;
+  readonly cli_version: string | undefined;
+  readonly node_version: string;
+  /** A session nobody has used: one that is ready, or a new one. */
+  take(): Promise<ReadySession>;
+  /** Makes sessions until there are enough; not while it is being left. */
+  replenish(): Promise<void>;
+  /** Sessions taken so far. */
+  readonly taken: number;
+  readonly resident_bytes: number | undefined;
+  /** Stops the process and removes what was made for it. */
+  stop(): Promise<void>;
+}
+
+interface MemberOptions {
+  readonly policy: ToolPolicy;
+  readonly signal: AbortSignal;
+  readonly initialize_timeout_ms: number;
+  /** How many sessions to keep ready. */
+  readonly ready: number;
+}
+
+/**
+ * Ready when this settles: signed in, with one session to take.
+ *
+ * @throws CcliError whatever keeps the agent from working; the signal's reason.
+ */
+export async function startMember(driver: DriverOptions, options: MemberOptions): Promise<Member> {
+  const { agent, config } = driver;
+  const launch = await prepareLaunch(driver, options.policy);
+  const workspaces = new Set<Workspace>();
+  const workspace = async (): Promise<Workspace> => {
+    const made = await makeWorkspace(agent, config.state_dir);
+    workspaces.add(made);
+    return {
+      path: made.path,
+      async remove() {
+        workspaces.delete(made);
+        await made.remove();
+      },
+    };
+  };
+  const clean = async (): Promise<void> => {
+    await Promise.all([...workspaces].map(one => one.remove()));
+    workspaces.clear();
+    await launch.remove();
+  };
+
+  const timeout = AbortSignal.timeout(options.initialize_timeout_ms);
+  let connection: AcpConnection;
+  try {
+    const { executable, home, env } = launch;
+    connection = await connectAcp({
+      file: executable.file,
+      args: [
+        ...(executable.args.length > 0 ? [HEAP_CAP_ARGUMENT, ...executable.args] : []),
+        ...acpArguments(agent, startModel(agent)),
+        ...(home?.args ?? []),
+      ],
+      cwd: (await workspace()).path,
+      env,
+      gemini: agent.agent_type === 'cli_gemini',
+      signal: AbortSignal.any([options.signal, timeout]),
+    });
+  } catch (error) {
+    await clean();
+    if (options.signal.aborted || !timeout.aborted) throw error;
+    throw silent(options.initialize_timeout_ms, launch.home?.auth, error);
+  }
+
+  const ready: ReadySession[] = [];
+  let taken = 0;
+  let replenishing: Promise<void> | undefined;
+  /** A task that waits for the session being made. */
+  let claim: { resolve(session: ReadySession): void; reject(error: unknown): void } | undefined;
+  let stopped: Promise<void> | undefined;
+  const open = async (): Promise<ReadySession> => {
+    const place = await workspace();
+    const patience = AbortSignal.timeout(options.initialize_timeout_ms);
+    try {
+      return { id: await abortable(connection.openSession(place.path), patience), workspace: place };
+    } catch (error) {
+      await place.remove();
+      if (!patience.aborted) throw error;
+      // It is stuck, and would stay so for every task to come.
+      await connection.stop();
+      throw silent(options.initialize_timeout_ms, launch.home?.auth, error);
+    }
+  };
+  /** Asked anew each time: it changes while we wait. */
+  const alive = (): boolean => connection.alive;
+  const fill = async (): Promise<void> => {
+    while (alive() && ready.length < options.ready) {
+      let session: ReadySession;
+      try {
+        session = await open();
+      } catch (error) {
+        claim?.reject(error);
+        claim = undefined;
+        // A process that is ending makes no more sessions: that is no failure of its own.
+        if (!alive()) return;
+        throw error;
+      }
+      if (claim === undefined) ready.push(session);
+      else claim.resolve(session);
+      claim = undefined;
+    }
+  };
+  const stop = async (): Promise<void> => {
+    await connection.stop();
+    await clean();
+  };
+
+  const member: Member = {
+    connection,
+    cli_version: connection.version ?? launch.executable.version,
+    node_version: launch.executable.node.version,
+    async take() {
+      taken += 1;
+      const session = ready.shift();
+      if (session !== undefined) return session;
+      // One that is on its way comes sooner than another one beside it: the CLI makes them on one thread.
+      if (replenishing === undefined || claim !== undefined) return open();
+      return new Promise((resolve, reject) => {
+        claim = { resolve, reject };
+      });
+    },
+    replenish() {
+      replenishing ??= fill().finally(() => {
+        replenishing = undefined;
+      });
+      return replenishing;
+    },
+    get taken() {
+      return taken;
+    },
+    get resident_bytes() {
+      return residentBytes(connection.pid);
+    },
+    stop: () => (stopped ??= stop()),
+  };
+  try {
+    // The first session proves the sign-in.
+    ready.push(await open());
+  } catch (error) {
+    await member.stop();
+    throw error;
+  }
+  // A process that ends by itself leaves its files behind.
+  void connection.gone.then(() => member.stop());
+  return member;
+}
+
+function silent(timeout_ms: number, auth: string | undefined, cause: unknown): CcliError {
+  return auth === 'oauth-personal'
+    ? new CcliError(
+        'cli_not_signed_in',
+        'The CLI waits for somebody to sign in; sign in on the node, or set GEMINI_API_KEY there.',
+        { cause },
+      )
+    : new CcliError('cli_crashed', `The CLI did not get ready within ${timeout_ms} ms.`, { cause });
+}

@@ -1,0 +1,57 @@
+/** Everything a CLI process needs before it starts: its file, its environment and, for gemini, its home. */
+import type { ToolPolicy } from '../../protocol/agent.ts';
+import type { Log } from '../../protocol/daemon/log.ts';
+import type { AgentConfig, Environment } from '../config.ts';
+import { childEnvironment } from '../process/environment.ts';
+import { type Executable, findExecutable } from '../process/executable.ts';
+import { type GeminiHome, makeGeminiHome } from '../process/home.ts';
+
+/** What `createDriver` is given of the node's configuration. */
+export interface DriverConfig {
+  readonly state_dir: string;
+  readonly nvm_dir?: string | undefined;
+  readonly environment: Environment;
+}
+
+export interface DriverOptions {
+  readonly agent: AgentConfig;
+  readonly config: DriverConfig;
+  readonly log: Log;
+}
+
+export interface Launch {
+  readonly executable: Executable;
+  readonly env: Readonly<Record<string, string>>;
+  readonly home: GeminiHome | undefined;
+  /** Gives back what was made on disk, once the process is gone. */
+  remove(): Promise<void>;
+}
+
+/** `auto` would ask another model first which one to take. */
+const DEFAULT_GEMINI_MODEL = 'gemini-2.5-pro';
+
+/** The model a process of the agent starts with. */
+export const startModel = (agent: AgentConfig): string | undefined =>
+  agent.model ?? (agent.agent_type === 'cli_gemini' ? DEFAULT_GEMINI_MODEL : undefined);
+
+/** @throws CcliError `node_version_missing`, `cli_missing`, `config_invalid`. */
+export async function prepareLaunch({ agent, config }: DriverOptions, policy: ToolPolicy): Promise<Launch> {
+  const executable = await findExecutable(agent, config);
+  const home =
+    agent.agent_type === 'cli_gemini'
+      ? await makeGeminiHome({ agent, ...config, policy, node_version: executable.node.version })
+      : undefined;
+  return {
+    executable,
+    home,
+    env: childEnvironment({
+      agent,
+      environment: config.environment,
+      node_bin: executable.node.bin,
+      ...(home !== undefined && { set: home.environment }),
+    }),
+    async remove() {
+      await home?.remove();
+    },
+  };
+}

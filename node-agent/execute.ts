@@ -1,0 +1,134 @@
+/** One attempt, from its request to the report of how it ended. Never rejects: every end is an outcome. */
+import { WIRE_VERSION } from '../protocol/codec.ts';
+import type { RunRequest } from '../protocol/control.ts';
+import { CcliError, toErrorBody } from '../protocol/errors.ts';
+import { pieces } from '../protocol/output.ts';
+import type { FinishedReport } from '../protocol/report.ts';
+import { type Agent, isSetupFault } from './agent.ts';
+import { createCollector } from './collector.ts';
+import { narrower } from './core/policy.ts';
+import type { DriverResult } from './drivers/driver.ts';
+import type { IncomingText } from './incoming.ts';
+import type { AttemptId, OutboxEntry } from './journal.ts';
+
+/** Who speaks: the head of every report. */
+export interface Speaker {
+  readonly node: string;
+  readonly instance_id: string;
+}
+
+interface ExecuteOptions extends Speaker {
+  readonly request: RunRequest;
+  readonly agent: Agent;
+  /** Set when the prompt comes as slices. */
+  readonly incoming: IncomingText | undefined;
+  /** Aborted by a cancel or by the end of the daemon, with a `CcliError`; here also by the timeout. */
+  readonly controller: AbortController;
+  readonly max_output_bytes: number;
+  readonly onStart: () => void;
+  readonly onChunk: (n: number, text: string) => void;
+}
+
+/** How long an accepted attempt waits for the rest of a long prompt. */
+const SLICES_TIMEOUT_MS = 30_000;
+
+export async function execute(options: ExecuteOptions): Promise<OutboxEntry> {
+  const { request, agent, controller } = options;
+  const began = performance.now();
+  const abort = (reason: CcliError): void => {
+    controller.abort(reason);
+  };
+  const collected = createCollector(options.max_output_bytes, abort);
+  const disarm = armTimeout(request.timeout_ms ?? agent.config.timeout, abort);
+  let first_chunk_ms: number | undefined;
+  let chunks = 0;
+  let result: DriverResult | undefined;
+  let failure: CcliError | undefined;
+  try {
+    const prompt = await promptOf(options);
+    options.onStart();
+    const onChunk = (text: string): void => {
+      const kept = collected.add(text);
+      if (kept === undefined) return;
+      first_chunk_ms ??= performance.now() - began;
+      for (const piece of pieces(kept)) {
+        options.onChunk(chunks, piece);
+        chunks += 1;
+      }
+    };
+    result = await agent.driver.run(driverTask(request, agent, prompt), { onChunk }, controller.signal);
+    failure =
+      collected.overflow ?? (collected.text().trim() === '' ? new CcliError('empty_reply') : undefined);
+  } catch (error) {
+    failure = collected.overflow ?? asCcliError(error);
+  } finally {
+    disarm();
+  }
+  if (failure !== undefined && isSetupFault(failure)) agent.distrust(failure);
+  const { cli_version } = agent.status();
+  return {
+    report: {
+      ...reportHead(options, request),
+      ...outcomeOf(failure),
+      completeness: failure === undefined ? (result?.completeness ?? 'unknown') : 'partial',
+      ...(result?.usage !== undefined && { usage: result.usage }),
+      ...(result?.model !== undefined && { model: result.model }),
+      ...(cli_version !== undefined && { cli_version }),
+      run_ms: performance.now() - began,
+      ...(first_chunk_ms !== undefined && { first_chunk_ms }),
+      warm: result?.warm ?? false,
+    },
+    // What came before a failure is kept only where the failure is about its length.
+    ...((failure === undefined || failure.code === 'output_too_large') && { text: collected.text() }),
+  };
+}
+
+/** The report of an attempt that the daemon's last life accepted and did not end. */
+export const cutOff = (speaker: Speaker, id: AttemptId): OutboxEntry => ({
+  report: {
+    ...reportHead(speaker, id),
+    ...outcomeOf(new CcliError('agent_restarted')),
+    completeness: 'partial',
+    run_ms: 0,
+    warm: false,
+  },
+});
+
+function armTimeout(timeout_ms: number, abort: (reason: CcliError) => void): () => void {
+  const timer = setTimeout(() => {
+    abort(
+      new CcliError(
+        'task_timeout',
+        `The attempt took longer than ${timeout_ms / 1000} s; raise it with --timeout.`,
+      ),
+    );
+  }, timeout_ms);
+  return () => {
+    clearTimeout(timer);
+  };
+}
+
+const promptOf = ({ request, incoming, controller }: ExecuteOptions): Promise<string> => {
+  if ('inline' in request.prompt) return Promise.resolve(request.prompt.inline);
+  if (incoming === undefined) throw new CcliError('internal', 'A prompt in slices has nowhere to arrive.');
+  return incoming.whole(SLICES_TIMEOUT_MS, controller.signal);
+};
+
+const driverTask = (request: RunRequest, agent: Agent, prompt: string) => ({
+  task_id: request.task_id,
+  attempt: request.attempt,
+  prompt,
+  ...(request.model !== undefined && { model: request.model }),
+  tool_policy: narrower(agent.config.tool_policy, request.tool_policy),
+});
+
+const reportHead = ({ node, instance_id }: Speaker, { task_id, attempt }: AttemptId) =>
+  ({ v: WIRE_VERSION, kind: 'finished', node, instance_id, task_id, attempt }) as const;
+
+const outcomeOf = (failure: CcliError | undefined): Pick<FinishedReport, 'outcome' | 'error'> =>
+  failure === undefined
+    ? { outcome: 'completed' }
+    : { outcome: failure.code === 'cancelled' ? 'cancelled' : 'failed', error: toErrorBody(failure) };
+
+const asCcliError = (error: unknown): CcliError =>
+  error instanceof CcliError ? error : new CcliError('internal', undefined, { cause: error });

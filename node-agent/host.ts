@@ -1,0 +1,59 @@
+/** The host as an advert shows it: load, memory, and GPUs where `nvidia-smi` tells of them. */
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { availableParallelism, freemem, loadavg, totalmem } from 'node:os';
+import { promisify } from 'node:util';
+import type { Gpu, HostStatus } from '../protocol/advert.ts';
+
+const execFileAsync = promisify(execFile);
+
+const NVIDIA_SMI = [
+  '--query-gpu=name,memory.total,memory.used,utilization.gpu',
+  '--format=csv,noheader,nounits',
+];
+const NVIDIA_TIMEOUT_MS = 5_000;
+const MIB = 1024 * 1024;
+
+/** `path` is where to look for `nvidia-smi`; a host without one has no GPUs to tell of. */
+export async function readHost(path: string | undefined): Promise<HostStatus> {
+  return {
+    cpus: availableParallelism(),
+    load_1m: loadavg()[0] ?? 0,
+    memory_total_bytes: totalmem(),
+    memory_available_bytes: await availableMemory(),
+    gpus: await readGpus(path),
+  };
+}
+
+/** `MemAvailable` counts the page cache as free, which `freemem` does not. */
+async function availableMemory(): Promise<number> {
+  const text = await readFile('/proc/meminfo', 'utf8').catch(() => '');
+  const kib = /^MemAvailable:\s+(\d+) kB$/m.exec(text)?.[1];
+  return kib === undefined ? freemem() : Number(kib) * 1024;
+}
+
+async function readGpus(path: string | undefined): Promise<Gpu[]> {
+  try {
+    const options = { timeout: NVIDIA_TIMEOUT_MS, env: { PATH: path } };
+    const { stdout } = await execFileAsync('nvidia-smi', NVIDIA_SMI, options);
+    return parseGpus(stdout);
+  } catch {
+    // No driver, no card, or a driver that hangs: nothing to advertise, and no reason to stop serving.
+    return [];
+  }
+}
+
+/** Lines of `name, MiB, MiB, percent`; a figure the card does not tell (`[N/A]`) counts as 0. */
+export function parseGpus(csv: string): Gpu[] {
+  const lines = csv.split('\n').filter(line => line.trim() !== '');
+  return lines.map(line => {
+    const cells = line.split(',').map(cell => cell.trim());
+    const number = (cell: string | undefined): number => Math.max(0, Number(cell) || 0);
+    return {
+      name: cells.slice(0, -3).join(', '),
+      memory_total_bytes: number(cells.at(-3)) * MIB,
+      memory_used_bytes: number(cells.at(-2)) * MIB,
+      utilization_percent: Math.min(100, number(cells.at(-1))),
+    };
+  });
+}

@@ -1,0 +1,118 @@
+/** Starts a tool as the leader of its own process group and knows when all of the group has gone. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { Readable, type Writable } from 'node:stream';
+import { CcliError } from '../../protocol/errors.ts';
+import { follow } from './follow.ts';
+import { groupRuns } from './group.ts';
+import { STOP_GRACE_MS, stopGroup } from './terminate.ts';
+
+const STDERR_TAIL_CHARS = 64 * 1024;
+
+export interface ProcessEnd {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+export interface ToolProcess {
+  readonly pid: number;
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  /** Settles when nothing of the process group runs any more; never rejects. */
+  readonly ended: Promise<ProcessEnd>;
+  /** The last of what it wrote to stderr. */
+  stderrTail(): string;
+  /** Stops the group; safe to call more than once, and after it has ended. */
+  stop(grace_ms?: number): Promise<void>;
+}
+
+interface SpawnOptions {
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** Has the tool write to a new file of this name instead of a pipe: nothing it writes can be lost. */
+  readonly stdout_file?: string;
+}
+
+/** @throws CcliError `cli_missing` when the file cannot be started, `cli_crashed` for any other failure to start. */
+export async function spawnTool({ file, args, cwd, env, stdout_file }: SpawnOptions): Promise<ToolProcess> {
+  const output = stdout_file === undefined ? undefined : await open(stdout_file, 'wx', 0o600);
+  const child = spawn(file, args, {
+    cwd,
+    env,
+    detached: true,
+    stdio: ['pipe', output?.fd ?? 'pipe', 'pipe'],
+  });
+  const exited = new Promise<ProcessEnd>(resolve => {
+    child.once('exit', (code, signal) => {
+      resolve({ code, signal });
+    });
+  });
+  // A tool need not read what it is sent: its end shows in how it exits, not in a broken pipe.
+  child.stdin?.on('error', () => undefined);
+  try {
+    await once(child, 'spawn');
+  } catch (error) {
+    throw startFailure(error, file, cwd);
+  } finally {
+    await output?.close();
+  }
+  const { pid, stdin, stderr } = child;
+  if (pid === undefined || stdin === null || stderr === null)
+    throw new CcliError('internal', 'A process started without its pipes.');
+  const group = attend(pid, exited);
+  const stdout = child.stdout ?? Readable.from(follow(stdout_file ?? '', group.ended));
+  return { pid, stdin, stdout, stderrTail: keepTail(stderr), ...group };
+}
+
+function attend(pid: number, exited: Promise<ProcessEnd>): Pick<ToolProcess, 'ended' | 'stop'> {
+  let stopping: Promise<void> | undefined;
+  let gone = false;
+  const stop = (grace_ms: number = STOP_GRACE_MS): Promise<void> => (stopping ??= stopGroup(pid, grace_ms));
+  const ended = exited.then(async end => {
+    // What the leader left behind goes with it.
+    if (groupRuns(pid)) await stop();
+    else await stopping;
+    gone = true;
+    return end;
+  });
+  return {
+    ended,
+    async stop(grace_ms) {
+      // The id of a group that has gone may already be somebody else's.
+      if (!gone) await stop(grace_ms);
+      await ended;
+    },
+  };
+}
+
+function startFailure(cause: unknown, file: string, cwd: string): CcliError {
+  if (!existsSync(cwd))
+    return new CcliError(
+      'cli_crashed',
+      `The working directory ${cwd} does not exist; create it, or mend \`cwd\`.`,
+      { cause },
+    );
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  if (code === 'ENOENT')
+    return new CcliError('cli_missing', `${file} does not exist; install it, or mend \`command\`.`, {
+      cause,
+    });
+  if (code === 'EACCES')
+    return new CcliError('cli_missing', `${file} may not be run; make it executable, or mend \`command\`.`, {
+      cause,
+    });
+  return new CcliError('cli_crashed', `${file} could not be started.`, { cause });
+}
+
+function keepTail(stream: Readable): () => string {
+  let tail = '';
+  stream.setEncoding('utf8');
+  stream.on('data', (text: string) => {
+    tail = (tail + text).slice(-STDERR_TAIL_CHARS);
+  });
+  return () => tail;
+}

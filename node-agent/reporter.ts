@@ -1,0 +1,85 @@
+/** Gets reports into the report stream: again and again until the stream has acknowledged them. */
+import { createHash } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { JetStreamClient } from '@nats-io/jetstream';
+import { encode, WIRE_VERSION } from '../protocol/codec.ts';
+import { errorFields, type Log } from '../protocol/daemon/log.ts';
+import { type Report, ReportSchema, reportId } from '../protocol/report.ts';
+import { cut, fitsInline, type Text } from '../protocol/text.ts';
+import type { AttemptId, OutboxEntry } from './journal.ts';
+
+export interface Reporter {
+  /** One try; the finished report implies it, so a lost one costs a moment of display. */
+  started(id: AttemptId): Promise<void>;
+  /** Resolves once the stream has the whole result; rejects only when `signal` aborts. */
+  finished(entry: OutboxEntry, signal: AbortSignal): Promise<void>;
+}
+
+interface ReporterOptions {
+  readonly jetstream: JetStreamClient;
+  readonly subject: string;
+  readonly node: string;
+  readonly instance_id: string;
+  readonly log: Log;
+}
+
+const PUBLISH_TIMEOUT_MS = 5_000;
+const RETRY_FROM_MS = 200;
+const RETRY_TO_MS = 5_000;
+
+export function createReporter({ jetstream, subject, node, instance_id, log }: ReporterOptions): Reporter {
+  const publish = (report: Report): Promise<unknown> =>
+    jetstream.publish(subject, encode(ReportSchema, report), {
+      msgID: reportId(report),
+      timeout: PUBLISH_TIMEOUT_MS,
+    });
+
+  const insist = async (report: Report, signal: AbortSignal): Promise<void> => {
+    for (let pause = RETRY_FROM_MS; ; pause = Math.min(pause * 2, RETRY_TO_MS)) {
+      signal.throwIfAborted();
+      try {
+        await publish(report);
+        return;
+      } catch (error) {
+        // The stream drops what it already has by its message id, so sending again is safe.
+        log.warn('report_not_acknowledged', {
+          task_id: report.task_id,
+          attempt: report.attempt,
+          kind: report.kind,
+          ...errorFields(error),
+        });
+      }
+      await delay(pause, undefined, { signal });
+    }
+  };
+
+  return {
+    async started({ task_id, attempt }) {
+      try {
+        await publish({ v: WIRE_VERSION, kind: 'started', node, instance_id, task_id, attempt });
+      } catch (error) {
+        log.warn('report_not_acknowledged', { task_id, attempt, kind: 'started', ...errorFields(error) });
+      }
+    },
+    async finished({ report, text }, signal) {
+      const { task_id, attempt } = report;
+      const { whole, slices } = text === undefined ? { whole: undefined, slices: [] } : prepare(text);
+      for (const [index, slice] of slices.entries()) {
+        const data = Buffer.from(slice).toString('base64');
+        await insist(
+          { v: WIRE_VERSION, kind: 'slice', node, instance_id, task_id, attempt, index, data },
+          signal,
+        );
+      }
+      await insist({ ...report, ...(whole !== undefined && { text: whole }) }, signal);
+    },
+  };
+}
+
+function prepare(text: string): { whole: Text; slices: Uint8Array[] } {
+  if (fitsInline(text)) return { whole: { inline: text }, slices: [] };
+  const bytes = new TextEncoder().encode(text);
+  const slices = cut(bytes);
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  return { whole: { ref: { slices: slices.length, size_bytes: bytes.byteLength, sha256 } }, slices };
+}
