@@ -1,12 +1,23 @@
 /** The one door to the system: `http/`, `mcp/` and the bus call it; `ccli` calls the same interface through NATS. */
-import type { OperationName, OperationReply, OperationRequest } from '../protocol/operation.ts';
-
-export interface CallContext {
-  /** Whose task it is. */
-  readonly caller: string;
-  /** The caller has gone: stop waiting. Never stops a task. */
-  readonly signal: AbortSignal;
-}
+import { WIRE_VERSION } from '../protocol/codec.ts';
+import { CcliError } from '../protocol/errors.ts';
+import { CANCEL_WAIT_MS } from '../protocol/limits.ts';
+import type {
+  FleetStatus,
+  ListReply,
+  ListRequest,
+  OperationName,
+  OperationReply,
+  OperationRequest,
+  TaskView,
+} from '../protocol/operation.ts';
+import { isTerminal } from '../protocol/task.ts';
+import type { CallContext } from './caller.ts';
+import { type Fleet, slotKey } from './fleet.ts';
+import type { Mirror, TaskEntry } from './mirror.ts';
+import type { TaskStore } from './store.ts';
+import { createSubmit } from './submit.ts';
+import { agentView, nodeView, taskSummary, taskView } from './views.ts';
 
 /** Each operation throws `CcliError`s only. */
 export type Operations = {
@@ -15,3 +26,137 @@ export type Operations = {
     context: CallContext,
   ) => Promise<OperationReply<N>>;
 };
+
+interface OperationsOptions {
+  readonly store: TaskStore;
+  readonly mirror: Mirror;
+  readonly fleet: Fleet;
+  readonly activate: () => void;
+  /** What of the status only the composition root knows. */
+  readonly about: () => Pick<FleetStatus, 'version' | 'coordinator_id' | 'epoch' | 'uptime_ms' | 'nats'>;
+}
+
+const RUN_WAIT_MS = 600_000;
+const LIST_LIMIT = 50;
+
+export function createOperations({ store, mirror, fleet, activate, about }: OperationsOptions): Operations {
+  const submit = createSubmit({ store, mirror, fleet, activate });
+
+  const find = async (task_id: string): Promise<TaskEntry> => {
+    const entry = mirror.get(task_id);
+    if (entry !== undefined) return entry;
+    const found = await store.request(task_id);
+    if (found === undefined)
+      throw new CcliError('task_unknown', `No task is called "${task_id}"; see \`ccli task list\`.`);
+    mirror.apply({ record: 'request', ...found });
+    const state = await store.state(task_id);
+    if (state !== undefined) mirror.apply({ record: 'state', ...state });
+    return await find(task_id);
+  };
+
+  const view = async (entry: TaskEntry): Promise<TaskView> => {
+    const answered = entry.state.result_attempt !== undefined;
+    return taskView(entry, answered ? await store.result(entry.task_id) : undefined);
+  };
+
+  const given = (): Map<string, number> => {
+    const counts = new Map<string, number>();
+    for (const { state } of mirror.active()) {
+      const attempt = state.attempts.at(-1);
+      if (attempt === undefined) continue;
+      const slot = slotKey(attempt.node, attempt.agent_id);
+      counts.set(slot, (counts.get(slot) ?? 0) + 1);
+    }
+    return counts;
+  };
+
+  const agents = () => fleet.candidates(given()).map(agentView);
+
+  return {
+    submit: async (request, context) => await view(await submit(request, context)),
+    async run({ wait_ms, ...request }, context) {
+      const { task_id } = await submit(request, context);
+      await mirror.ended(task_id, wait_ms ?? RUN_WAIT_MS, context.signal);
+      return await view(await find(task_id));
+    },
+    async get({ task_id, wait_ms }, { signal }) {
+      await find(task_id);
+      await mirror.ended(task_id, wait_ms ?? 0, signal);
+      return await view(await find(task_id));
+    },
+    async cancel({ task_id }, { caller, signal }) {
+      const entry = await find(task_id);
+      if (!isTerminal(entry.state.status)) {
+        const cancel = { v: WIRE_VERSION, task_id, caller };
+        await store.createCancel(cancel);
+        mirror.apply({ record: 'cancel', cancel });
+        activate();
+        await mirror.ended(task_id, CANCEL_WAIT_MS, signal);
+      }
+      return await view(await find(task_id));
+    },
+    list: request => Promise.resolve(list(mirror, request)),
+    async upload({ task_id, index, data }) {
+      if (mirror.get(task_id) !== undefined) {
+        throw new CcliError(
+          'idempotency_conflict',
+          `Task ${task_id} is already submitted; upload under a new id.`,
+        );
+      }
+      await store.putPromptSlice(task_id, index, Buffer.from(data, 'base64'));
+      return { stored: true };
+    },
+    async download({ task_id, index }) {
+      const { state } = await find(task_id);
+      if (state.result_attempt === undefined)
+        throw new CcliError('task_unknown', `Task ${task_id} has no answer.`);
+      const bytes = await store.resultSlice(task_id, state.result_attempt, index);
+      if (bytes === undefined) throw new CcliError('slices_incomplete', `The answer has no slice ${index}.`);
+      return { data: Buffer.from(bytes).toString('base64') };
+    },
+    agents: () => Promise.resolve({ agents: agents().sort((a, b) => (a.agent_id < b.agent_id ? -1 : 1)) }),
+    nodes: () =>
+      Promise.resolve({
+        nodes: fleet
+          .nodes()
+          .map(nodeView)
+          .sort((a, b) => (a.node < b.node ? -1 : 1)),
+      }),
+    status() {
+      const all = agents();
+      const reachable = all.filter(agent => agent.alive);
+      const nodes = fleet.nodes();
+      const total = reachable.reduce((sum, agent) => sum + agent.max_concurrent, 0);
+      const usable = reachable.filter(agent => agent.enabled && agent.health === 'ready' && !agent.draining);
+      return Promise.resolve({
+        ...about(),
+        nodes: {
+          alive: nodes.filter(node => node.alive).length,
+          lost: nodes.filter(node => !node.alive).length,
+        },
+        agents: { available: all.filter(agent => agent.available).length, total: all.length },
+        slots: {
+          free: usable.reduce((sum, agent) => sum + Math.max(0, agent.max_concurrent - agent.running), 0),
+          total,
+        },
+        tasks: mirror.counts(),
+      });
+    },
+  };
+}
+
+/** Newest first; the cursor is the sequence after which the next page goes on. */
+function list(mirror: Mirror, { status, limit = LIST_LIMIT, cursor }: ListRequest): ListReply {
+  const before = cursor === undefined ? Number.POSITIVE_INFINITY : Number(cursor);
+  if (Number.isNaN(before))
+    throw new CcliError('invalid_request', 'The cursor is not one of ours; start without it.');
+  const matching = [...mirror.all()]
+    .filter(entry => entry.seq < before && (status === undefined || entry.state.status === status))
+    .sort((a, b) => b.seq - a.seq);
+  const page = matching.slice(0, limit);
+  const last = page.at(-1);
+  return {
+    tasks: page.map(taskSummary),
+    ...(last !== undefined && matching.length > page.length && { next_cursor: String(last.seq) }),
+  };
+}

@@ -1,0 +1,83 @@
+import type { Command } from 'commander';
+import type { Action } from '../action.ts';
+import { CALLER, type Cli } from '../cli.ts';
+import { takeInterrupts } from '../interrupts.ts';
+import {
+  type PromptFlags,
+  quietOption,
+  taskOptions,
+  withFleetOptions,
+  withPromptOptions,
+} from '../options.ts';
+import { readPrompt } from '../prompt.ts';
+import { runPrompt } from '../run-prompt.ts';
+import { newTaskId } from '../task-id.ts';
+import { submitPrompt } from '../transfer.ts';
+
+const PROMPT = 'the prompt; "-" or nothing reads stdin';
+
+export function addRun(program: Command, action: Action): void {
+  const run = program
+    .command('run')
+    .description('run a prompt and print its answer')
+    .argument('[prompt]', PROMPT)
+    .addHelpText(
+      'after',
+      `
+On a terminal the answer is printed as it comes; into a pipe, once it is final.
+Ctrl-C cancels the task; a second one leaves at once.
+
+Examples:
+  ccli run "What is 2+2?"
+  ccli run --agent walnut-gemini --timeout 10m "Explain this fleet"
+  cat report.txt | ccli run --specialty docs_writer - > summary.md
+  ccli run --json "Hello" | jq -r .response`,
+    );
+  withFleetOptions(withPromptOptions(run)).addOption(quietOption()).action(action(runCommand));
+
+  const submit = program
+    .command('submit')
+    .description('hand in a prompt and print its task id')
+    .argument('[prompt]', PROMPT)
+    .addHelpText(
+      'after',
+      `
+Once the id is printed the task is stored durably.
+
+Examples:
+  id=$(ccli submit "A long piece of work") && ccli task wait "$id"`,
+    );
+  withFleetOptions(withPromptOptions(submit)).action(action(submitCommand));
+}
+
+async function runCommand(cli: Cli, argument: string | undefined, flags: PromptFlags): Promise<number> {
+  const prompt = await readPrompt(argument, cli.io.stdin);
+  return await cli.withClient(flags, async client => {
+    const interrupts = takeInterrupts(cli.io);
+    try {
+      return await runPrompt(cli, client, {
+        prompt,
+        options: taskOptions(flags),
+        json: flags.json === true,
+        progress: cli.progress(flags),
+        interrupts,
+      });
+    } finally {
+      interrupts.release();
+    }
+  });
+}
+
+async function submitCommand(cli: Cli, argument: string | undefined, flags: PromptFlags): Promise<number> {
+  const prompt = await readPrompt(argument, cli.io.stdin);
+  return await cli.withClient(flags, async ({ operations }) => {
+    const submission = { task_id: newTaskId(), prompt, options: taskOptions(flags) };
+    const view = await submitPrompt(operations, submission, {
+      caller: CALLER,
+      signal: new AbortController().signal,
+    });
+    if (flags.json === true) cli.json(view);
+    else cli.stdout.line(view.task_id);
+    return 0;
+  });
+}

@@ -1,0 +1,212 @@
+import { Argument, type Command, Option } from 'commander';
+import { CcliError } from '../../../protocol/errors.ts';
+import type { TaskSummary } from '../../../protocol/operation.ts';
+import { TASK_STATUSES, type TaskStatus } from '../../../protocol/task.ts';
+import type { Action } from '../action.ts';
+import { createAnswer } from '../answer.ts';
+import { CALLER, type Cli } from '../cli.ts';
+import type { Client } from '../client.ts';
+import { showEnd, wholeView } from '../end.ts';
+import { waitForEnd } from '../follow.ts';
+import { takeInterrupts } from '../interrupts.ts';
+import {
+  type CommonFlags,
+  parseDurationFlag,
+  parseInteger,
+  parseTaskId,
+  quietOption,
+  withFleetOptions,
+} from '../options.ts';
+import { silentProgress } from '../progress.ts';
+import { duration } from '../render/quantity.ts';
+import { taskDetails, taskTable } from '../render/task.ts';
+import { createStages } from '../stages.ts';
+import { tailTask } from '../tail.ts';
+
+interface WaitFlags extends CommonFlags {
+  readonly timeout?: number;
+}
+
+interface ListFlags extends CommonFlags {
+  readonly status?: TaskStatus;
+  readonly limit: number;
+}
+
+const PAGE = 500;
+const never = (): AbortSignal => new AbortController().signal;
+
+export function addTaskCommands(program: Command, action: Action): void {
+  const task = program
+    .command('task')
+    .description('look at tasks, wait for them, cancel them')
+    .helpCommand(false);
+  const one = (name: string, description: string): Command =>
+    withFleetOptions(
+      task
+        .command(name)
+        .description(description)
+        .addArgument(new Argument('<task-id>', 'the id that `ccli submit` printed').argParser(parseTaskId)),
+    );
+
+  one('show', 'show a task: its attempts, timings and error')
+    .addHelpText('after', '\nExamples:\n  ccli task show ID\n  ccli task show --json ID | jq .attempts')
+    .action(action(show));
+  one('wait', 'wait for the end of a task and print its answer')
+    .addOption(new Option('--timeout <duration>', 'longest to wait, like 60s').argParser(parseDurationFlag))
+    .addOption(quietOption())
+    .addHelpText(
+      'after',
+      '\nThe exit code is what `ccli run` would have had; 6 when the time is up first.\n\nExamples:\n  ccli task wait --timeout 5m ID',
+    )
+    .action(action(wait));
+  one('tail', 'print the answer from its beginning and as it comes')
+    .addOption(quietOption())
+    .addHelpText(
+      'after',
+      '\nWith --json: a line for each piece, and one for the end.\n\nExamples:\n  ccli task tail ID',
+    )
+    .action(action(tail));
+  one('cancel', 'cancel a task')
+    .addHelpText('after', '\nExamples:\n  ccli task cancel ID')
+    .action(action(cancel));
+  withFleetOptions(task.command('list').description('list tasks, newest first'))
+    .addOption(new Option('--status <status>', 'only these').choices(TASK_STATUSES))
+    .addOption(new Option('--limit <n>', 'how many at most').default(20).argParser(parseInteger(1, 100_000)))
+    .addHelpText(
+      'after',
+      '\nExamples:\n  ccli task list --status failed\n  ccli task list --limit 100 --json | jq -r ".tasks[].task_id"',
+    )
+    .action(action(list));
+}
+
+async function show(cli: Cli, task_id: string, flags: CommonFlags): Promise<number> {
+  return await cli.withClient(flags, async ({ operations }) => {
+    const context = { caller: CALLER, signal: never() };
+    const view = await operations.get({ task_id }, context);
+    if (flags.json === true) cli.json(await wholeView(operations, view, context));
+    else cli.stdout.write(taskDetails(view, cli.stdout.colors, Date.now()));
+    return 0;
+  });
+}
+
+async function wait(cli: Cli, task_id: string, flags: WaitFlags): Promise<number> {
+  return await watching(cli, task_id, flags, async (client, interrupted) => {
+    const progress = flags.json === true ? silentProgress : cli.progress(flags);
+    const stages = createStages(progress);
+    const limit = flags.timeout === undefined ? undefined : AbortSignal.timeout(flags.timeout);
+    const signal = limit === undefined ? interrupted : AbortSignal.any([interrupted, limit]);
+    const { operations } = client;
+    try {
+      const view = await waitForEnd(operations, {
+        task_id,
+        caller: CALLER,
+        signal,
+        onView: view => {
+          stages.onView(view);
+        },
+      });
+      progress.pause();
+      return await showEnd(view, {
+        cli,
+        operations,
+        context: { caller: CALLER, signal: interrupted },
+        output: flags.json === true ? { end: cli.json } : createAnswer(cli.stdout, progress),
+      });
+    } catch (error) {
+      if (limit?.aborted !== true || interrupted.aborted) throw error;
+      throw new CcliError(
+        'wait_timeout',
+        `The task ${task_id} is still not done after ${duration(flags.timeout ?? 0)}; wait again with \`ccli task wait ${task_id}\`.`,
+      );
+    } finally {
+      progress.pause();
+    }
+  });
+}
+
+async function tail(cli: Cli, task_id: string, flags: CommonFlags): Promise<number> {
+  return await watching(cli, task_id, flags, (client, signal) =>
+    tailTask(cli, client, {
+      task_id,
+      json: flags.json === true,
+      progress: flags.json === true ? silentProgress : cli.progress(flags),
+      // Nobody is left to write to once the reader of stdout has gone.
+      signal: AbortSignal.any([signal, cli.stdout.gone]),
+    }),
+  );
+}
+
+/** Ctrl-C ends the watching and leaves the task alone. */
+async function watching(
+  cli: Cli,
+  task_id: string,
+  flags: CommonFlags,
+  work: (client: Client, interrupted: AbortSignal) => Promise<number>,
+): Promise<number> {
+  return await cli.withClient(flags, async client => {
+    const interrupts = takeInterrupts(cli.io);
+    try {
+      return await work(client, interrupts.first);
+    } catch (error) {
+      if (!interrupts.first.aborted) throw error;
+      throw new CcliError(
+        'cancelled',
+        `Stopped watching; the task ${task_id} goes on. \`ccli task cancel ${task_id}\` would end it.`,
+      );
+    } finally {
+      interrupts.release();
+    }
+  });
+}
+
+async function cancel(cli: Cli, task_id: string, flags: CommonFlags): Promise<number> {
+  return await cli.withClient(flags, async ({ operations }) => {
+    const view = await operations.cancel({ task_id }, { caller: CALLER, signal: never() });
+    if (flags.json === true) cli.json(view);
+    else cli.stdout.line(cancelSentence(task_id, view.status, view.stop_confirmed));
+    return 0;
+  });
+}
+
+function cancelSentence(task_id: string, status: TaskStatus, confirmed: boolean | undefined): string {
+  switch (status) {
+    case 'cancelled':
+      return confirmed === false
+        ? `cancelled ${task_id}; its node has not confirmed that the attempt stopped`
+        : `cancelled ${task_id}`;
+    case 'completed':
+    case 'failed':
+      return `${task_id} had already ${status}`;
+    case 'queued':
+    case 'assigned':
+    case 'running':
+      return `cancelling ${task_id}: the cancel is stored and takes effect as soon as its node answers`;
+  }
+}
+
+async function list(cli: Cli, flags: ListFlags): Promise<number> {
+  return await cli.withClient(flags, async ({ operations }) => {
+    const tasks: TaskSummary[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await operations.list(
+        {
+          limit: Math.min(PAGE, flags.limit - tasks.length),
+          ...(flags.status !== undefined && { status: flags.status }),
+          ...(cursor !== undefined && { cursor }),
+        },
+        { caller: CALLER, signal: never() },
+      );
+      tasks.push(...page.tasks);
+      cursor = page.next_cursor;
+    } while (cursor !== undefined && tasks.length < flags.limit);
+    if (flags.json === true) {
+      cli.json({ tasks, ...(cursor !== undefined && { next_cursor: cursor }) });
+      return 0;
+    }
+    if (tasks.length === 0) cli.stderr.line('no tasks');
+    else cli.stdout.write(taskTable(tasks, cli.stdout.colors, Date.now()));
+    if (cursor !== undefined) cli.stderr.line(`there are more; see them with --limit ${flags.limit * 5}`);
+    return 0;
+  });
+}

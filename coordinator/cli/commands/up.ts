@@ -1,0 +1,187 @@
+import { resolve } from 'node:path';
+import { type Command, Option } from 'commander';
+import { CcliError } from '../../../protocol/errors.ts';
+import { names } from '../../../protocol/subjects.ts';
+import type { Fleet } from '../../embedded/fleet.ts';
+import { defaultStateDir } from '../../embedded/runtime-file.ts';
+import type { Action } from '../action.ts';
+import type { Cli } from '../cli.ts';
+import { openClient } from '../client.ts';
+import { type FleetAddress, startedIn, withCredentials } from '../discovery.ts';
+import { type Interrupts, takeInterrupts } from '../interrupts.ts';
+import {
+  jsonOption,
+  type PromptFlags,
+  parseInteger,
+  quietOption,
+  taskOptions,
+  withPromptOptions,
+} from '../options.ts';
+import type { Progress } from '../progress.ts';
+import { readPrompt } from '../prompt.ts';
+import { runPrompt } from '../run-prompt.ts';
+
+interface UpFlags extends PromptFlags {
+  readonly port?: number;
+  readonly config?: string;
+}
+
+export function addUp(program: Command, action: Action): void {
+  const up = program
+    .command('up')
+    .description('start a fleet on this machine: NATS, coordinator and node-agent')
+    .argument('[prompt]', 'run this and stop the fleet again; "-" reads stdin')
+    .addOption(new Option('--state <dir>', 'where the fleet keeps its state'))
+    .addOption(
+      new Option('--port <n>', 'port for NATS (default: 4222, or a free one)').argParser(
+        parseInteger(1, 65_535),
+      ),
+    )
+    .addOption(new Option('--nats <url>', 'use this NATS server instead of starting one'))
+    .addOption(new Option('--config <file>', 'configuration of the node-agent'))
+    .addHelpText(
+      'after',
+      `
+Without GEMINI_API_KEY a built-in demo model answers, and a line says so.
+Without a prompt the fleet stays up until Ctrl-C.
+
+Examples:
+  ccli up "What is 2+2?"
+  ccli up --state ./fleet --port 4222`,
+    );
+  withPromptOptions(up).addOption(jsonOption()).addOption(quietOption()).action(action(upCommand));
+}
+
+async function upCommand(cli: Cli, argument: string | undefined, flags: UpFlags): Promise<number> {
+  const prompt = argument === undefined ? undefined : await readPrompt(argument, cli.io.stdin);
+  const progress = cli.progress(flags);
+  const interrupts = takeInterrupts(cli.io);
+  try {
+    if (prompt === undefined) return await stay(cli, flags, progress, interrupts);
+    return await once(cli, prompt, flags, progress, interrupts);
+  } finally {
+    progress.pause();
+    interrupts.release();
+  }
+}
+
+const stateDir = (cli: Cli, flags: UpFlags): string =>
+  flags.state === undefined ? defaultStateDir(cli.io.environment) : resolve(flags.state);
+
+async function start(cli: Cli, flags: UpFlags, progress: Progress, interrupts: Interrupts): Promise<Fleet> {
+  const fleet = await cli.io.startFleet({
+    state_dir: stateDir(cli, flags),
+    environment: cli.io.environment,
+    signal: interrupts.first,
+    onStage: text => {
+      progress.stage(text);
+    },
+    ...(flags.port !== undefined && { port: flags.port }),
+    ...(flags.nats !== undefined && { nats_url: flags.nats }),
+    ...(flags.config !== undefined && { config_file: resolve(flags.config) }),
+  });
+  if (fleet.warning !== undefined) progress.note(fleet.warning);
+  if (fleet.demo) progress.note('GEMINI_API_KEY is not set: a built-in demo model answers.');
+  return fleet;
+}
+
+/** A fleet for one prompt; or, when one is up in the state directory already, that one. */
+async function once(
+  cli: Cli,
+  prompt: string,
+  flags: UpFlags,
+  progress: Progress,
+  interrupts: Interrupts,
+): Promise<number> {
+  let fleet: Fleet | undefined;
+  try {
+    let address: FleetAddress;
+    try {
+      fleet = await start(cli, flags, progress, interrupts);
+      address = { nats: { url: fleet.nats_url }, prefix: fleet.prefix };
+    } catch (error) {
+      if (interrupts.first.aborted) throw new CcliError('cancelled', 'Interrupted; nothing was submitted.');
+      if (!(error instanceof CcliError && error.code === 'state_in_use')) throw error;
+      address = await startedIn(stateDir(cli, flags));
+      progress.stage('using the fleet that is up already');
+    }
+    if (interrupts.first.aborted) throw new CcliError('cancelled', 'Interrupted; nothing was submitted.');
+    const client = await openClient(withCredentials(address, cli.io.environment));
+    try {
+      const running = runPrompt(cli, client, {
+        prompt,
+        options: taskOptions(flags),
+        json: flags.json === true,
+        progress,
+        interrupts,
+      });
+      return await unlessEnded(running, fleet);
+    } finally {
+      await client.close();
+    }
+  } finally {
+    await fleet?.stop();
+  }
+}
+
+async function stay(cli: Cli, flags: UpFlags, progress: Progress, interrupts: Interrupts): Promise<number> {
+  let fleet: Fleet;
+  try {
+    fleet = await start(cli, flags, progress, interrupts);
+  } catch (error) {
+    if (!interrupts.first.aborted) throw error;
+    progress.note('stopped');
+    return 0;
+  }
+  try {
+    if (!interrupts.first.aborted) {
+      progress.pause();
+      if (flags.json === true) {
+        const { nats_url, prefix, node, demo } = fleet;
+        cli.json({ state_dir: stateDir(cli, flags), nats_url, prefix, node, demo });
+      } else {
+        cli.stdout.write(howToTalk(cli, flags, fleet));
+      }
+      const interrupted = new Promise<void>(settle => {
+        interrupts.first.addEventListener('abort', () => {
+          settle();
+        });
+      });
+      await unlessEnded(interrupted, fleet);
+    }
+    progress.stage('stopping…');
+    return 0;
+  } finally {
+    await fleet.stop();
+  }
+}
+
+/** A fleet that lost one of its parts by itself is of no more use. */
+async function unlessEnded<T>(work: Promise<T>, fleet: Fleet | undefined): Promise<T> {
+  if (fleet === undefined) return await work;
+  const ended = fleet.ended.then(reason => {
+    throw reason;
+  });
+  return await Promise.race([work, ended]);
+}
+
+function howToTalk(cli: Cli, flags: UpFlags, fleet: Fleet): string {
+  const { bold, dim } = cli.stdout.colors;
+  const { prefix } = names(fleet.prefix);
+  // `npm start` knows no `ccli` on the path.
+  const ccli = cli.io.environment['npm_lifecycle_event'] === undefined ? 'ccli' : 'npx ccli';
+  const state = flags.state === undefined ? '' : ` --state ${quoted(flags.state)}`;
+  const nats = `nats -s ${fleet.nats_url}`;
+  return `${bold(`The fleet is up: node ${fleet.node}, NATS at ${fleet.nats_url}`)}
+
+  ${ccli} run${state} "What is 2+2?"
+  ${ccli} agents${state}
+  ${nats} req ${prefix}.task.run '{"prompt":"What is 2+2?"}' --timeout 60s
+  ${nats} micro ls
+
+${dim('Ctrl-C stops it.')}
+`;
+}
+
+const quoted = (text: string): string =>
+  /^[\w./~-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;

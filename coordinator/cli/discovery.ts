@@ -1,0 +1,79 @@
+/** Finds the fleet a command speaks to: by flag, environment, configuration file, or what `ccli up` left behind. */
+import { resolve } from 'node:path';
+import type { NatsSettings } from '../../protocol/daemon/connect.ts';
+import { CcliError } from '../../protocol/errors.ts';
+import { DEFAULT_PREFIX, PREFIX_PATTERN } from '../../protocol/subjects.ts';
+import { valueOf } from '../embedded/environment.ts';
+import { defaultStateDir, readRuntimeFile } from '../embedded/runtime-file.ts';
+import { type CliConfig, loadCliConfig } from './config.ts';
+import type { Environment } from './io.ts';
+
+/** As they stand on the command line. */
+export interface FleetFlags {
+  readonly nats?: string | undefined;
+  readonly prefix?: string | undefined;
+  readonly state?: string | undefined;
+}
+
+export interface FleetAddress {
+  readonly nats: NatsSettings;
+  readonly prefix: string;
+}
+
+/**
+ * The first of these that names a fleet decides: `--nats`, `--state`, CCLI_NATS_URL, CCLI_STATE_DIR, the file's
+ * `nats.url`, its `state_dir`, and last the default state directory.
+ *
+ * @throws CcliError `fleet_not_found` saying how to start one; `config_invalid`.
+ */
+export async function findFleet(flags: FleetFlags, environment: Environment): Promise<FleetAddress> {
+  const config = loadCliConfig(environment);
+  const address = await locate(flags, environment, config);
+  const prefix = flags.prefix ?? valueOf(environment, 'CCLI_PREFIX') ?? address.prefix;
+  if (!PREFIX_PATTERN.test(prefix)) {
+    throw new CcliError(
+      'config_invalid',
+      `The prefix "${prefix}" does not fit: lower-case letters, digits and "_", at most 31, a letter first.`,
+    );
+  }
+  return withCredentials({ nats: address.nats, prefix }, environment);
+}
+
+async function locate(flags: FleetFlags, environment: Environment, config: CliConfig): Promise<FleetAddress> {
+  const prefix = config.prefix ?? DEFAULT_PREFIX;
+  // Credentials of the file go only to the server that the file names.
+  if (flags.nats !== undefined) return { nats: { url: flags.nats }, prefix };
+  if (flags.state !== undefined) return await startedIn(resolve(flags.state));
+  const url = valueOf(environment, 'CCLI_NATS_URL');
+  if (url !== undefined) return { nats: { url }, prefix };
+  const state = valueOf(environment, 'CCLI_STATE_DIR');
+  if (state !== undefined) return await startedIn(resolve(state));
+  if (config.nats.url !== undefined) return { nats: { ...config.nats, url: config.nats.url }, prefix };
+  return await startedIn(config.state_dir ?? defaultStateDir(environment));
+}
+
+/** The fleet that `ccli up` keeps running in a state directory. */
+export async function startedIn(state_dir: string): Promise<FleetAddress> {
+  const runtime = await readRuntimeFile(state_dir);
+  if (runtime === undefined) {
+    throw new CcliError(
+      'fleet_not_found',
+      `No fleet runs in ${state_dir}. Start one with \`ccli up\`, or name one with --nats URL, --state DIR or CCLI_NATS_URL.`,
+    );
+  }
+  return { nats: { url: runtime.nats_url }, prefix: runtime.prefix };
+}
+
+/** The files named by the environment go before any others. */
+export function withCredentials({ nats, prefix }: FleetAddress, environment: Environment): FleetAddress {
+  const files = {
+    credentials_file: valueOf(environment, 'CCLI_NATS_CREDENTIALS_FILE'),
+    nkey_file: valueOf(environment, 'CCLI_NATS_NKEY_FILE'),
+    token_file: valueOf(environment, 'CCLI_NATS_TOKEN_FILE'),
+    ca_file: valueOf(environment, 'CCLI_NATS_CA_FILE'),
+  };
+  return {
+    nats: { ...nats, ...Object.fromEntries(Object.entries(files).filter(([, file]) => file !== undefined)) },
+    prefix,
+  };
+}

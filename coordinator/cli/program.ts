@@ -1,0 +1,50 @@
+/** The tree of commands. */
+import { Command } from 'commander';
+import { EXIT_MEANINGS } from '../../protocol/errors.ts';
+import type { Action } from './action.ts';
+import { addCompletion } from './commands/completion.ts';
+import { addDaemons } from './commands/daemon.ts';
+import { addFleetCommands } from './commands/fleet.ts';
+import { addRun } from './commands/run.ts';
+import { addTaskCommands } from './commands/task.ts';
+import { addUp } from './commands/up.ts';
+import { version } from './version.ts';
+
+const exitCodes = (): string =>
+  Object.entries(EXIT_MEANINGS)
+    .map(([code, meaning]) => `  ${code.padEnd(4)} ${meaning}`)
+    .join('\n');
+
+export function buildProgram(action: Action): Command {
+  const program = new Command('ccli')
+    .description('One door to the AI command-line tools and local models on your hosts.')
+    .version(version(), '-V, --version', 'print the version')
+    .helpCommand('help [command]', 'show help for a command')
+    .addHelpText(
+      'after',
+      `
+Where the fleet is, first found:
+  --nats URL or --state DIR; CCLI_NATS_URL or CCLI_STATE_DIR; ~/.config/ccli/config.yaml;
+  the fleet that \`ccli up\` runs on this machine.
+
+Exit codes:
+${exitCodes()}
+
+Examples:
+  ccli up "What is 2+2?"                    a fleet for one prompt, on this machine
+  ccli up                                   a fleet that stays until Ctrl-C
+  ccli run --agent walnut-gemini "Hello"    one prompt, its answer on stdout
+  git diff | ccli run - > review.md         a prompt from stdin`,
+    );
+  program.commandsGroup('Fleet:');
+  addUp(program, action);
+  addDaemons(program, action);
+  program.commandsGroup('Tasks:');
+  addRun(program, action);
+  addTaskCommands(program, action);
+  program.commandsGroup('What there is:');
+  addFleetCommands(program, action);
+  program.commandsGroup('Shell:');
+  addCompletion(program, action);
+  return program;
+}

@@ -1,0 +1,121 @@
+/** Tasks for people: one in detail, many in a table. */
+import type { TaskSummary, TaskView } from '../../../protocol/operation.ts';
+import { isTerminal, type TaskStatus } from '../../../protocol/task.ts';
+import type { Colors } from './colors.ts';
+import { age, duration, size } from './quantity.ts';
+import { properties, table } from './table.ts';
+
+function coloured(status: TaskStatus, { green, red, yellow, cyan }: Colors): string {
+  switch (status) {
+    case 'completed':
+      return green(status);
+    case 'failed':
+      return red(status);
+    case 'cancelled':
+      return yellow(status);
+    case 'queued':
+    case 'assigned':
+    case 'running':
+      return cyan(status);
+  }
+}
+
+export function taskTable(tasks: readonly TaskSummary[], colors: Colors, now_ms: number): string {
+  const head = ['TASK', 'STATUS', 'AGENT', 'NODE', 'ATTEMPTS', 'PROMPT', 'CREATED', 'ERROR'];
+  const rows = tasks.map(task => [
+    task.task_id,
+    coloured(task.status, colors),
+    task.agent_id ?? '-',
+    task.node ?? '-',
+    String(task.attempts),
+    size(task.prompt_bytes),
+    age(task.created_at_ms, now_ms),
+    task.error?.code ?? '',
+  ]);
+  return table(head, rows, colors);
+}
+
+export function taskDetails(view: TaskView, colors: Colors, now_ms: number): string {
+  const facts = properties(
+    [
+      ['task', view.task_id],
+      ['status', coloured(view.status, colors)],
+      ['waiting for', view.waiting_for],
+      ['agent', view.agent_id],
+      ['node', view.node],
+      ['model', view.model ?? view.options.model],
+      ['asked for', asked(view)],
+      ['prompt', size(view.prompt_bytes)],
+      ['answer', answer(view)],
+      ['created', age(view.created_at_ms, now_ms)],
+      [isTerminal(view.status) ? 'ended' : 'updated', age(view.updated_at_ms, now_ms)],
+      ['ran for', view.execution_time_ms === undefined ? undefined : duration(view.execution_time_ms)],
+      [
+        'first chunk',
+        view.first_chunk_ms === undefined ? undefined : `after ${duration(view.first_chunk_ms)}`,
+      ],
+      ['started', view.warm === undefined ? undefined : view.warm ? 'warm' : 'cold'],
+      ['tokens', tokens(view)],
+      ['cli', view.cli_version],
+      ['caller', view.caller],
+      ['stop', stop(view)],
+      [
+        'error',
+        view.error === undefined ? undefined : colors.red(`${view.error.code}: ${view.error.message}`),
+      ],
+      ['cause', view.error?.cause],
+    ],
+    colors,
+  );
+  if (view.attempts.length === 0) return facts;
+  const attempts = table(
+    ['ATTEMPT', 'AGENT', 'NODE', 'OUTCOME', 'WHY THIS AGENT'],
+    view.attempts.map((attempt, index) => [
+      String(attempt.attempt),
+      attempt.agent_id,
+      attempt.node,
+      attempt.error?.code ?? (index === view.attempts.length - 1 ? view.status : '-'),
+      attempt.why ?? '-',
+    ]),
+    colors,
+  );
+  return `${facts}\n${attempts}`;
+}
+
+function asked({ options }: TaskView): string | undefined {
+  const parts = [
+    options.agent_id === undefined ? undefined : `agent ${options.agent_id}`,
+    options.agent_type === undefined ? undefined : `type ${options.agent_type}`,
+    options.specialty === undefined ? undefined : `specialty ${options.specialty}`,
+    options.timeout_ms === undefined ? undefined : `timeout ${duration(options.timeout_ms)}`,
+    options.max_queue_ms === undefined ? undefined : `at most ${duration(options.max_queue_ms)} in the queue`,
+    options.max_attempts === undefined ? undefined : `at most ${options.max_attempts} attempts`,
+    options.priority === undefined ? undefined : `priority ${options.priority}`,
+  ].filter(part => part !== undefined);
+  return parts.length === 0 ? undefined : parts.join(', ');
+}
+
+function answer(view: TaskView): string | undefined {
+  const bytes =
+    view.response_ref?.size_bytes ??
+    (view.response === undefined ? undefined : Buffer.byteLength(view.response));
+  if (bytes === undefined) return undefined;
+  const part = view.completeness === 'partial' ? ', partial' : '';
+  const unsure = view.completeness === 'unknown' ? ', maybe cut short: the tool does not tell' : '';
+  return `${size(bytes)}${part}${unsure} (ccli task wait ${view.task_id})`;
+}
+
+function tokens({ usage }: TaskView): string | undefined {
+  if (usage === undefined) return undefined;
+  const parts = [
+    usage.input_tokens === undefined ? undefined : `${usage.input_tokens} in`,
+    usage.output_tokens === undefined ? undefined : `${usage.output_tokens} out`,
+    usage.total_tokens === undefined ? undefined : `${usage.total_tokens} in all`,
+  ].filter(part => part !== undefined);
+  return parts.length === 0 ? undefined : parts.join(', ');
+}
+
+function stop(view: TaskView): string | undefined {
+  if (view.stop_confirmed === undefined) return undefined;
+  return view.stop_confirmed ? 'confirmed by the node' : 'not confirmed by the node';
+}

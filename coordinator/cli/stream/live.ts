@@ -1,0 +1,61 @@
+/** Chunks and changes of one task as they are published. Subscribe before the task is submitted: none is kept here. */
+import type { Subscription } from '@nats-io/nats-core';
+import { decode } from '../../../protocol/codec.ts';
+import { EventSchema, type FleetEvent } from '../../../protocol/event.ts';
+import { type Chunk, ChunkSchema } from '../../../protocol/output.ts';
+import type { Client } from '../client.ts';
+
+export type TaskEvent = Extract<FleetEvent, { kind: 'task' }>;
+
+interface Listeners {
+  readonly onChunk?: (chunk: Chunk) => void;
+  readonly onEvent?: (event: TaskEvent) => void;
+}
+
+/** Returns how to stop listening. What does not fit its schema is passed over: the final answer is what counts. */
+export async function listen(
+  { connection, names }: Client,
+  task_id: string,
+  { onChunk, onEvent }: Listeners,
+): Promise<() => void> {
+  const subscriptions: Subscription[] = [];
+  const on = (subject: string, take: (data: Uint8Array) => void): void => {
+    subscriptions.push(
+      connection.subscribe(subject, {
+        callback: (error, message) => {
+          if (error === null) take(message.data);
+        },
+      }),
+    );
+  };
+  if (onChunk !== undefined) {
+    on(names.taskOutput(task_id), data => {
+      const chunk = readChunk(data, task_id);
+      if (chunk !== undefined) onChunk(chunk);
+    });
+  }
+  if (onEvent !== undefined) {
+    on(names.taskEvent(task_id), data => {
+      const event = readOrNothing(() => decode(EventSchema, data));
+      if (event?.kind === 'task') onEvent(event);
+    });
+  }
+  // The server has the subscriptions once it has answered this.
+  await connection.flush();
+  return () => {
+    for (const subscription of subscriptions) subscription.unsubscribe();
+  };
+}
+
+export function readChunk(data: Uint8Array, task_id: string): Chunk | undefined {
+  const chunk = readOrNothing(() => decode(ChunkSchema, data));
+  return chunk?.task_id === task_id ? chunk : undefined;
+}
+
+function readOrNothing<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,51 @@
+/** What a report does to a task: the step it calls for, or why it changes nothing. */
+import type { FinishedReport, Report } from '../../protocol/report.ts';
+import { isTerminal, type TaskOptions, type TaskState, type TaskStep } from '../../protocol/task.ts';
+import { judgeFailure } from './retry.ts';
+
+export type Folded =
+  | { readonly outcome: 'step'; readonly step: TaskStep; readonly keep_text: boolean }
+  | { readonly outcome: 'ignore'; readonly reason: string };
+
+const ignore = (reason: string): Folded => ({ outcome: 'ignore', reason });
+const step = (taken: TaskStep, keep_text = false): Folded => ({ outcome: 'step', step: taken, keep_text });
+
+/** Folding the same report twice, or reports out of order, ends in the same state. */
+export function fold(
+  state: TaskState,
+  options: TaskOptions,
+  report: Exclude<Report, { kind: 'slice' }>,
+  random: number,
+): Folded {
+  if (isTerminal(state.status)) return ignore(`the task is already ${state.status}`);
+  const known = state.attempts.find(attempt => attempt.attempt === report.attempt);
+  if (known === undefined) return ignore('the attempt was never assigned');
+  const current = state.status !== 'queued' && state.attempts.at(-1)?.attempt === report.attempt;
+  if (report.kind === 'started') {
+    return current && state.status === 'assigned'
+      ? step({ step: 'start', attempt: report.attempt })
+      : ignore('the attempt is past its start');
+  }
+  if (report.outcome === 'completed') return step({ step: 'complete', attempt: report.attempt }, true);
+  return current ? foldEnd(state, options, report, random) : ignore('a later attempt has taken over');
+}
+
+function foldEnd(state: TaskState, options: TaskOptions, report: FinishedReport, random: number): Folded {
+  if (report.outcome === 'cancelled') return step({ step: 'cancel', stop_confirmed: true });
+  const error = report.error ?? {
+    code: 'internal' as const,
+    message: 'The node gave no reason.',
+    retryable: false,
+  };
+  const verdict = judgeFailure({ error, refused: false, attempts: state.attempts, options, random });
+  if (verdict.again) {
+    return step({
+      step: 'requeue',
+      attempt: report.attempt,
+      error,
+      retry_after_ms: Math.round(verdict.after_ms),
+    });
+  }
+  const partial = report.text !== undefined;
+  return step({ step: 'fail', attempt: report.attempt, error, partial }, partial);
+}

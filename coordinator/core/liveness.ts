@@ -1,0 +1,42 @@
+/** Who speaks for a node, from the adverts heard so far. Times are this coordinator's own monotonic clock. */
+import type { Advert } from '../../protocol/advert.ts';
+import { LOST_AFTER_INTERVALS } from '../../protocol/limits.ts';
+
+interface Heard {
+  readonly advert: Advert;
+  readonly at_ms: number;
+}
+
+/** `rival`: an earlier instance that spoke again after a later one had: two daemons share one name. */
+export interface NodeRecord extends Heard {
+  readonly rival?: Heard;
+}
+
+export type NodeChange = 'joined' | 'restarted' | 'contested' | 'none';
+
+const silent = ({ advert, at_ms }: Heard, now_ms: number): boolean =>
+  now_ms - at_ms > LOST_AFTER_INTERVALS * advert.interval_ms;
+
+/** A restart shows as a new instance after which the old one stays silent; anything else is two daemons. */
+export function hear(
+  record: NodeRecord | undefined,
+  advert: Advert,
+  now_ms: number,
+  retired: ReadonlySet<string>,
+): { record: NodeRecord; change: NodeChange } {
+  const heard: Heard = { advert, at_ms: now_ms };
+  if (record === undefined) return { record: heard, change: 'joined' };
+  if (record.advert.instance_id === advert.instance_id) {
+    // An older advert of the same instance that was overtaken tells nothing new.
+    if (advert.seq < record.advert.seq) return { record, change: 'none' };
+    const rival = record.rival !== undefined && !silent(record.rival, now_ms) ? { rival: record.rival } : {};
+    return { record: { ...heard, ...rival }, change: 'none' };
+  }
+  if (retired.has(advert.instance_id)) return { record: { ...record, rival: heard }, change: 'contested' };
+  return { record: heard, change: 'restarted' };
+}
+
+export const isLost = (record: NodeRecord, now_ms: number): boolean => silent(record, now_ms);
+
+export const isContested = (record: NodeRecord, now_ms: number): boolean =>
+  record.rival !== undefined && !silent(record.rival, now_ms);

@@ -1,0 +1,116 @@
+/**
+ * What to do next with the queued tasks: pure, from a snapshot. Each activation looks at everything afresh, so an
+ * event that was missed costs a tick and never a task.
+ */
+import type { ErrorBody } from '../../protocol/errors.ts';
+import {
+  type Candidate,
+  compareCandidates,
+  type Demand,
+  describeChoice,
+  type Fit,
+  fitOf,
+  noFit,
+} from './placement.ts';
+
+export interface QueuedTask extends Demand {
+  readonly task_id: string;
+  /** Order of arrival: the revision of its request. */
+  readonly seq: number;
+  /** The number its next attempt will have. */
+  readonly attempt: number;
+  /** Since this coordinator first saw it queued. */
+  readonly waited_ms: number;
+  /** What remains of a pause after a failure. */
+  readonly pause_ms: number;
+}
+
+export interface Snapshot {
+  readonly queued: readonly QueuedTask[];
+  readonly candidates: readonly Candidate[];
+}
+
+export type Action =
+  | {
+      readonly action: 'assign';
+      readonly task_id: string;
+      readonly attempt: number;
+      readonly candidate: Candidate;
+      readonly why: string;
+    }
+  | { readonly action: 'fail'; readonly task_id: string; readonly error: ErrorBody }
+  | { readonly action: 'wait'; readonly task_id: string; readonly why: string };
+
+/** Larger priority first, then in order of arrival. */
+const byTurn = (a: QueuedTask, b: QueuedTask): number =>
+  (b.options.priority ?? 0) - (a.options.priority ?? 0) || a.seq - b.seq;
+
+export function plan(snapshot: Snapshot): Action[] {
+  const taken = new Map<string, number>();
+  const withTaken = (candidate: Candidate): Candidate => ({
+    ...candidate,
+    used: candidate.used + (taken.get(candidate.status.agent_id) ?? 0),
+  });
+  // Tasks that ask for the same find the same agents: once one of them finds none free, the others need not look.
+  const exhausted = new Map<string, string>();
+  const actions: Action[] = [];
+  for (const task of [...snapshot.queued].sort(byTurn)) {
+    const { task_id } = task;
+    const shape = shapeOf(task);
+    const known = exhausted.get(shape);
+    const expired = task.options.max_queue_ms !== undefined && task.waited_ms >= task.options.max_queue_ms;
+    if (task.pause_ms > 0 && !expired) {
+      actions.push({ action: 'wait', task_id, why: 'a pause after the last attempt' });
+      continue;
+    }
+    if (known !== undefined && !expired) {
+      actions.push({ action: 'wait', task_id, why: known });
+      continue;
+    }
+    const decided = decide(task, snapshot.candidates.map(withTaken), expired);
+    actions.push(decided);
+    if (decided.action === 'wait') exhausted.set(shape, decided.why);
+    if (decided.action === 'assign') {
+      const { agent_id } = decided.candidate.status;
+      taken.set(agent_id, (taken.get(agent_id) ?? 0) + 1);
+    }
+  }
+  return actions;
+}
+
+/**
+ * A task that no agent takes now waits, and says for what: an accepted task does not fail because a node is down, an
+ * agent is signed out, or this coordinator has just started. Only its own `max_queue_ms` ends the wait.
+ */
+function decide(task: QueuedTask, candidates: readonly Candidate[], expired: boolean): Action {
+  const { task_id } = task;
+  const fits = candidates.map(candidate => ({ candidate, fit: fitOf(candidate, task) }));
+  const free = fits.filter(({ fit }) => fit.fit === 'free').map(({ candidate }) => candidate);
+  const [best] = free.sort(compareCandidates);
+  if (best !== undefined && !expired) {
+    const why = describeChoice(best, free.length);
+    return { action: 'assign', task_id, attempt: task.attempt, candidate: best, why };
+  }
+  const reason = reasonToWait(fits.map(({ fit }) => fit)) ?? noFit(task, candidates);
+  if (!expired) return { action: 'wait', task_id, why: reason.message };
+  return {
+    action: 'fail',
+    task_id,
+    error: { ...reason, message: `It waited as long as it may. ${reason.message}` },
+  };
+}
+
+const reasonToWait = (fits: readonly Fit[]): ErrorBody | undefined => {
+  for (const kind of ['busy', 'away', 'broken'] as const) {
+    const found = fits.find(fit => fit.fit === kind);
+    if (found !== undefined && found.fit !== 'free') return found.why;
+  }
+  return undefined;
+};
+
+const shapeOf = ({ options, prompt_bytes }: QueuedTask): string => {
+  const { agent_id, agent_type, specialty, model, labels } = options;
+  // Prompts small enough for any agent look alike; a long one is looked at by itself.
+  const size = prompt_bytes > 1024 * 1024 ? prompt_bytes : 0;
+  return JSON.stringify([agent_id, agent_type, specialty, model, labels, size]);
+};

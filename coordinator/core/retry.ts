@@ -1,0 +1,67 @@
+/** Whether a failed attempt is tried again, and after how long. */
+import { ERRORS, type ErrorBody, type ErrorCode } from '../../protocol/errors.ts';
+import { type Attempt, DEFAULT_MAX_ATTEMPTS, type TaskOptions } from '../../protocol/task.ts';
+
+/** A node's "no" that speaks of the node, not of the task: nothing ran, and another try may find it otherwise. */
+const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'slots_taken',
+  'agent_starting',
+  'agent_disabled',
+  'draining',
+  'outbox_full',
+  'wrong_instance',
+  'agent_unknown',
+  'attempt_refused',
+  'attempt_unknown',
+]);
+
+/** A node's "no" because its agent is not set up. From a run, the same codes mean that the task met it and failed. */
+const UNREADY: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'cli_missing',
+  'cli_not_signed_in',
+  'auth_refused',
+  'node_version_missing',
+]);
+
+/** What the schema of a state holds; a task refused this often is not going to run. */
+const MAX_RECORDED_ATTEMPTS = 100;
+
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 60_000;
+const REFUSAL_PAUSE_MS = 250;
+const LONGEST_REFUSAL_PAUSE_MS = 5_000;
+
+export type Verdict = { readonly again: true; readonly after_ms: number } | { readonly again: false };
+
+interface Failure {
+  readonly error: ErrorBody;
+  /** The node said no: the attempt never existed there. */
+  readonly refused: boolean;
+  /** All so far; the last one is the one that failed. */
+  readonly attempts: readonly Attempt[];
+  readonly options: TaskOptions;
+  /** In [0, 1): spreads retries that failed together over half of the pause. */
+  readonly random: number;
+}
+
+/** Refusals use up nothing of `max_attempts`: a task that may run only once may still be offered twice. */
+export function judgeFailure({ error, refused, attempts, options, random }: Failure): Verdict {
+  if (attempts.length >= MAX_RECORDED_ATTEMPTS) return { again: false };
+  const jitter = 0.5 + random / 2;
+  const earlier = attempts.slice(0, -1);
+  if (refused && (REFUSALS.has(error.code) || UNREADY.has(error.code))) {
+    const refusals = earlier.filter(attempt => !hasRun(attempt)).length;
+    return {
+      again: true,
+      after_ms: jitter * Math.min(REFUSAL_PAUSE_MS * 2 ** refusals, LONGEST_REFUSAL_PAUSE_MS),
+    };
+  }
+  const ran = 1 + earlier.filter(hasRun).length;
+  if (!ERRORS[error.code].retryable || ran >= (options.max_attempts ?? DEFAULT_MAX_ATTEMPTS))
+    return { again: false };
+  const backoff = jitter * Math.min(FIRST_PAUSE_MS * 2 ** (ran - 1), LONGEST_PAUSE_MS);
+  return { again: true, after_ms: Math.max(backoff, error.retry_after_ms ?? 0) };
+}
+
+const hasRun = ({ started, error }: Attempt): boolean =>
+  started || error === undefined || !(REFUSALS.has(error.code) || UNREADY.has(error.code));

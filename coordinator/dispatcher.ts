@@ -1,0 +1,188 @@
+/**
+ * Brings the fleet nearer to what is asked of it: snapshot, plan, execute. Runs on every event and on a timer; an
+ * activation takes no input, so one that is missed costs a tick and nothing else.
+ */
+import type { Lifecycle } from '../protocol/daemon/lifecycle.ts';
+import { errorFields, type Log } from '../protocol/daemon/log.ts';
+import type { AttemptCare } from './attempt.ts';
+import { type Action, plan, type QueuedTask } from './core/plan.ts';
+import { type Fleet, slotKey } from './fleet.ts';
+import type { Mirror, TaskEntry } from './mirror.ts';
+import type { Steps } from './steps.ts';
+import { createSupervisor } from './supervisor.ts';
+
+export interface Dispatcher {
+  /** Something may have changed. Cheap to call; many calls make one turn. */
+  activate(): void;
+  /** Another attempt than the current one has ended the task: stop the rest. */
+  overtaken(entry: TaskEntry, winner: number): void;
+  /** A newer coordinator plans now: this one only serves readers. */
+  retire(): void;
+}
+
+interface DispatcherOptions {
+  readonly mirror: Mirror;
+  readonly fleet: Fleet;
+  readonly steps: Steps;
+  readonly care: AttemptCare;
+  readonly epoch: number;
+  readonly clock: () => number;
+  readonly lost_after_ms: number;
+  readonly lifecycle: Lifecycle;
+  readonly log: Log;
+}
+
+export function createDispatcher(options: DispatcherOptions): Dispatcher {
+  const { mirror, fleet, steps, care, clock, lifecycle, log } = options;
+  /** Queued tasks that an earlier turn is still writing, with the slot each is to take. */
+  const writing = new Map<string, string | undefined>();
+  const wake = createWake(clock, () => {
+    activate();
+  });
+  let planned: NodeJS.Immediate | undefined;
+  let retired = false;
+
+  const over = (): boolean => retired || lifecycle.signal.aborted;
+
+  const activate = (): void => {
+    if (over()) return;
+    planned ??= setImmediate(() => {
+      planned = undefined;
+      if (!over()) turn();
+    });
+  };
+
+  const act = (what: string, task_id: string, work: Promise<unknown>): void => {
+    const watched = work
+      .catch((error: unknown) => {
+        // The next tick finds the task as it was and tries again.
+        log.warn('action_failed', { what, task_id, ...errorFields(error) });
+      })
+      .finally(activate);
+    lifecycle.handOver(watched);
+  };
+
+  const supervisor = createSupervisor({ ...options, act, wakeAt: wake.at });
+
+  const turn = (): void => {
+    supervisor.tidy();
+    const active = mirror.active();
+    for (const entry of active) supervisor.look(entry);
+    const now = clock();
+    const queued: QueuedTask[] = [];
+    for (const entry of mirror.queued()) {
+      if (writing.has(entry.task_id)) continue;
+      if (entry.cancel_requested) cancelQueued(entry);
+      else queued.push(queuedTask(entry, now));
+    }
+    for (const { pause_ms } of queued) if (pause_ms > 0) wake.at(now + pause_ms);
+    for (const action of plan({ queued, candidates: fleet.candidates(slotsGiven(active)) })) execute(action);
+  };
+
+  const slotsGiven = (active: readonly TaskEntry[]): Map<string, number> => {
+    const given = new Map<string, number>();
+    const add = (slot: string): void => {
+      given.set(slot, (given.get(slot) ?? 0) + 1);
+    };
+    for (const { task_id, state } of active) {
+      const attempt = state.attempts.at(-1);
+      if (attempt !== undefined && !writing.has(task_id)) add(slotKey(attempt.node, attempt.agent_id));
+    }
+    for (const slot of writing.values()) if (slot !== undefined) add(slot);
+    return given;
+  };
+
+  const write = (
+    what: string,
+    entry: TaskEntry,
+    slot: string | undefined,
+    work: () => Promise<unknown>,
+  ): void => {
+    writing.set(entry.task_id, slot);
+    const done = steps.inTurn(entry.task_id, work).finally(() => writing.delete(entry.task_id));
+    act(what, entry.task_id, done);
+  };
+
+  const cancelQueued = (entry: TaskEntry): void => {
+    write('cancel', entry, undefined, () => steps.take(entry, { step: 'cancel', stop_confirmed: true }));
+  };
+
+  const execute = (action: Action): void => {
+    const entry = mirror.get(action.task_id);
+    if (entry === undefined) return;
+    switch (action.action) {
+      case 'wait':
+        entry.waiting_for = action.why;
+        return;
+      case 'fail':
+        write('fail', entry, undefined, () =>
+          steps.take(entry, { step: 'fail', error: action.error, partial: false }),
+        );
+        return;
+      case 'assign': {
+        const { node, instance_id, status } = action.candidate;
+        const placement = { node, instance_id, agent_id: status.agent_id, epoch: options.epoch };
+        const step = { step: 'assign' as const, attempt: action.attempt, placement, why: action.why };
+        write('assign', entry, slotKey(node, status.agent_id), async () => {
+          if (await steps.take(entry, step)) supervisor.look(entry);
+        });
+      }
+    }
+  };
+
+  lifecycle.signal.addEventListener('abort', () => {
+    clearImmediate(planned);
+    wake.clear();
+  });
+
+  return {
+    activate,
+    overtaken(entry, winner) {
+      for (const attempt of entry.state.attempts) {
+        if (attempt.attempt === winner || attempt.error !== undefined) continue;
+        const instance_id = fleet.node(attempt.node)?.advert.instance_id ?? attempt.instance_id;
+        act('stop overtaken', entry.task_id, care.stop(entry, attempt, instance_id));
+      }
+    },
+    retire() {
+      retired = true;
+      log.error('superseded', { epoch: options.epoch });
+    },
+  };
+}
+
+const queuedTask = (entry: TaskEntry, now: number): QueuedTask => ({
+  task_id: entry.task_id,
+  seq: entry.seq,
+  options: entry.options,
+  prompt_bytes: entry.prompt_bytes,
+  attempt: (entry.state.attempts.at(-1)?.attempt ?? 0) + 1,
+  waited_ms: now - entry.queued_since_ms,
+  pause_ms: Math.max(0, entry.not_before_ms - now),
+});
+
+/** One timer for the earliest time anybody wants to be woken at. */
+function createWake(
+  clock: () => number,
+  onWake: () => void,
+): { at: (at_ms: number) => void; clear: () => void } {
+  let timer: NodeJS.Timeout | undefined;
+  let earliest = Number.POSITIVE_INFINITY;
+  return {
+    at(at_ms) {
+      if (at_ms >= earliest) return;
+      earliest = at_ms;
+      clearTimeout(timer);
+      timer = setTimeout(
+        () => {
+          earliest = Number.POSITIVE_INFINITY;
+          onWake();
+        },
+        Math.max(1, at_ms - clock()),
+      );
+    },
+    clear() {
+      clearTimeout(timer);
+    },
+  };
+}

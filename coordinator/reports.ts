@@ -1,0 +1,161 @@
+/** Folds what nodes report into the store. A report is acknowledged only when the stored state reflects it. */
+import type { Consumer, ConsumerMessages, JsMsg } from '@nats-io/jetstream';
+import { decode, WIRE_VERSION } from '../protocol/codec.ts';
+import { errorFields, type Log } from '../protocol/daemon/log.ts';
+import { CcliError } from '../protocol/errors.ts';
+import { type FinishedReport, type Report, ReportSchema } from '../protocol/report.ts';
+import { nodeOf } from '../protocol/subjects.ts';
+import { isTerminal } from '../protocol/task.ts';
+import { fold } from './core/fold.ts';
+import type { Mirror, TaskEntry } from './mirror.ts';
+import type { Steps } from './steps.ts';
+import type { TaskStore } from './store.ts';
+
+export interface Reports {
+  start(consumer: Consumer): Promise<void>;
+  stop(): Promise<void>;
+  readonly counts: { readonly folded: number; readonly ignored: number; readonly malformed: number };
+}
+
+interface ReportsOptions {
+  readonly prefix: string;
+  readonly store: TaskStore;
+  readonly mirror: Mirror;
+  readonly steps: Steps;
+  readonly random: () => number;
+  /** An attempt ended the task although another one still runs. */
+  readonly onOvertaken: (entry: TaskEntry, winner: number) => void;
+  readonly handOver: (work: Promise<unknown>) => void;
+  readonly log: Log;
+}
+
+/** The store did not answer: it is asked again soon. */
+const STORE_RETRY_MS = 1_000;
+/** A report newer than this code waits for somebody who knows it. */
+const PARK_MS = 60_000;
+
+export function createReports(options: ReportsOptions): Reports {
+  const { store, mirror, steps, log } = options;
+  const counts = { folded: 0, ignored: 0, malformed: 0 };
+  let messages: ConsumerMessages | undefined;
+
+  /** The request may not have come through the watch yet, so the store has the last word. */
+  const entryOf = async (task_id: string): Promise<TaskEntry | undefined> => {
+    const entry = mirror.get(task_id);
+    if (entry !== undefined) return entry;
+    const found = await store.request(task_id);
+    if (found === undefined) return undefined;
+    mirror.apply({ record: 'request', ...found });
+    const state = await store.state(task_id);
+    if (state !== undefined) mirror.apply({ record: 'state', ...state });
+    return mirror.get(task_id);
+  };
+
+  const apply = async (report: Report): Promise<void> => {
+    const entry = await entryOf(report.task_id);
+    if (entry === undefined) {
+      counts.ignored += 1;
+      log.info('report_for_unknown_task', { task_id: report.task_id, attempt: report.attempt });
+      return;
+    }
+    if (report.kind === 'slice') {
+      if (isTerminal(entry.state.status)) return;
+      await store.putResultSlice(
+        report.task_id,
+        report.attempt,
+        report.index,
+        Buffer.from(report.data, 'base64'),
+      );
+      return;
+    }
+    const folded = fold(entry.state, entry.options, report, options.random());
+    if (folded.outcome === 'ignore') {
+      counts.ignored += 1;
+      log.debug('report_ignored', {
+        task_id: report.task_id,
+        attempt: report.attempt,
+        reason: folded.reason,
+      });
+      return;
+    }
+    const before = entry.state;
+    let step = folded.step;
+    if (report.kind === 'finished' && folded.keep_text && report.text !== undefined) {
+      const kept = await keepText(report);
+      // An answer that another attempt has already stored stands, and the task ends with it.
+      if (step.step === 'complete') step = { ...step, attempt: kept };
+    }
+    const taken = await steps.take(entry, step);
+    counts[taken ? 'folded' : 'ignored'] += 1;
+    const current = before.attempts.at(-1)?.attempt;
+    if (taken && step.step === 'complete' && before.status !== 'queued' && current !== step.attempt) {
+      options.onOvertaken(entry, step.attempt);
+    }
+  };
+
+  /** @returns the attempt whose answer is the stored one */
+  const keepText = async (report: FinishedReport): Promise<number> => {
+    const { task_id, attempt, text, completeness, usage, model, cli_version, run_ms, first_chunk_ms, warm } =
+      report;
+    if (text === undefined) return attempt;
+    const created = await store.createResult({
+      v: WIRE_VERSION,
+      task_id,
+      attempt,
+      text,
+      completeness,
+      run_ms,
+      warm,
+      ...(usage !== undefined && { usage }),
+      ...(model !== undefined && { model }),
+      ...(cli_version !== undefined && { cli_version }),
+      ...(first_chunk_ms !== undefined && { first_chunk_ms }),
+    });
+    return created ? attempt : ((await store.result(task_id))?.attempt ?? attempt);
+  };
+
+  const handle = async (message: JsMsg): Promise<void> => {
+    const report = understand(message);
+    if (report === undefined) return;
+    try {
+      await steps.inTurn(report.task_id, () => apply(report));
+      message.ack();
+    } catch (error) {
+      log.warn('report_not_folded', { task_id: report.task_id, ...errorFields(error) });
+      message.nak(STORE_RETRY_MS);
+    }
+  };
+
+  const understand = (message: JsMsg): Report | undefined => {
+    try {
+      const report = decode(ReportSchema, message.data);
+      if (nodeOf(options.prefix, message.subject) === report.node) return report;
+      throw new CcliError('invalid_request', 'The report speaks for another node.');
+    } catch (error) {
+      if (error instanceof CcliError && error.code === 'unsupported_version') {
+        log.error('report_too_new', { subject: message.subject, ...errorFields(error) });
+        message.nak(PARK_MS);
+      } else {
+        counts.malformed += 1;
+        log.error('report_malformed', { subject: message.subject, ...errorFields(error) });
+        message.term('malformed');
+      }
+      return undefined;
+    }
+  };
+
+  return {
+    counts,
+    async start(consumer) {
+      messages = await consumer.consume({
+        max_messages: 256,
+        callback: message => {
+          options.handOver(handle(message));
+        },
+      });
+    },
+    async stop() {
+      await messages?.close();
+    },
+  };
+}

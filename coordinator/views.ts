@@ -1,0 +1,90 @@
+/** Tasks, agents and nodes as callers see them. */
+import type { AgentView, NodeView, TaskSummary, TaskView } from '../protocol/operation.ts';
+import type { TaskResult } from '../protocol/task.ts';
+import type { Candidate } from './core/placement.ts';
+import type { NodeSight } from './fleet.ts';
+import type { TaskEntry } from './mirror.ts';
+
+export function taskView(entry: TaskEntry, result: TaskResult | undefined): TaskView {
+  const { state } = entry;
+  const attempt =
+    state.attempts.find(known => known.attempt === state.result_attempt) ?? state.attempts.at(-1);
+  return {
+    task_id: entry.task_id,
+    status: state.status,
+    caller: entry.caller,
+    prompt_bytes: entry.prompt_bytes,
+    options: entry.options,
+    ...(attempt !== undefined && { agent_id: attempt.agent_id, node: attempt.node }),
+    ...(state.status === 'queued' && entry.waiting_for !== undefined && { waiting_for: entry.waiting_for }),
+    attempts: state.attempts,
+    ...(state.error !== undefined && { error: state.error }),
+    ...(result !== undefined && answerOf(result)),
+    ...(state.stop_confirmed !== undefined && { stop_confirmed: state.stop_confirmed }),
+    created_at_ms: entry.created_at_ms,
+    updated_at_ms: Math.max(state.updated_at_ms, entry.created_at_ms),
+  };
+}
+
+const answerOf = (result: TaskResult): Partial<TaskView> => ({
+  ...('inline' in result.text ? { response: result.text.inline } : { response_ref: result.text.ref }),
+  completeness: result.completeness,
+  execution_time_ms: result.run_ms,
+  warm: result.warm,
+  ...(result.first_chunk_ms !== undefined && { first_chunk_ms: result.first_chunk_ms }),
+  ...(result.usage !== undefined && { usage: result.usage }),
+  ...(result.model !== undefined && { model: result.model }),
+  ...(result.cli_version !== undefined && { cli_version: result.cli_version }),
+});
+
+export function taskSummary(entry: TaskEntry): TaskSummary {
+  const {
+    task_id,
+    status,
+    caller,
+    prompt_bytes,
+    agent_id,
+    node,
+    error,
+    created_at_ms,
+    updated_at_ms,
+    attempts,
+  } = taskView(entry, undefined);
+  return {
+    task_id,
+    status,
+    caller,
+    prompt_bytes,
+    ...(agent_id !== undefined && { agent_id }),
+    ...(node !== undefined && { node }),
+    ...(error !== undefined && { error }),
+    created_at_ms,
+    updated_at_ms,
+    attempts: attempts.length,
+  };
+}
+
+export function agentView({ status, node, alive, contested, draining, used }: Candidate): AgentView {
+  const usable = alive && !contested && !draining && status.enabled && status.health === 'ready';
+  return {
+    ...status,
+    running: used,
+    node,
+    alive,
+    draining,
+    available: usable && (status.cooldown_ms ?? 0) === 0 && used < status.max_concurrent,
+  };
+}
+
+export function nodeView({ advert, alive, contested, silent_ms }: NodeSight): NodeView {
+  const { v: _version, agents, running, ...rest } = advert;
+  return {
+    ...rest,
+    alive,
+    contested,
+    silent_ms,
+    agents: agents.length,
+    running: running.length,
+    slots: agents.reduce((sum, agent) => sum + agent.max_concurrent, 0),
+  };
+}
