@@ -18,15 +18,18 @@ export const parseDuration = parser(DURATION_MS);
 /** `8MiB`, `512KiB`, `100B` in bytes; undefined for anything else. */
 export const parseSize = parser(SIZE_BYTES);
 
-const quantity = (parse: (text: string) => number | undefined, example: string) =>
+/** A timer set for longer fires at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+const quantity = (parse: (text: string) => number | undefined, example: string, most: number) =>
   z.string().transform((text, context) => {
     const value = parse(text);
-    if (value === undefined || value <= 0) {
+    if (value === undefined || value <= 0 || value > most) {
       context.addIssue({ code: 'custom', message: `expected something like ${example}, got "${text}"` });
       return z.NEVER;
     }
     return value;
   });
 
-export const DurationSchema = quantity(parseDuration, '300s, 5m or 1h');
-export const SizeSchema = quantity(parseSize, '8MiB or 512KiB');
+export const DurationSchema = quantity(parseDuration, '300s, 5m or 1h', LONGEST_TIMER_MS);
+export const SizeSchema = quantity(parseSize, '8MiB or 512KiB', Number.MAX_SAFE_INTEGER);

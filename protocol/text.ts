@@ -46,7 +46,8 @@ export function cut(bytes: Uint8Array): Uint8Array[] {
  * The inverse of `cut`.
  *
  * @param sha256 hashes bytes to lower-case hex; passed in, since the wire itself depends on no platform.
- * @throws CcliError `slices_incomplete` when a slice is missing, or size or hash is not what `ref` says.
+ * @throws CcliError `slices_incomplete` when a slice is missing, or size or hash is not what `ref` says;
+ *   `invalid_request` when the whole is not UTF-8.
  */
 export function join(
   slices: readonly (Uint8Array | undefined)[],
@@ -74,5 +75,10 @@ export function join(
       'The slices do not add up to the text announced; send it again.',
     );
   }
-  return new TextDecoder('utf-8', { fatal: true }).decode(whole);
+  try {
+    // A byte order mark is part of the text like any other character.
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(whole);
+  } catch (cause) {
+    throw new CcliError('invalid_request', 'The text is not UTF-8; convert it and send it again.', { cause });
+  }
 }

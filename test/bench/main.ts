@@ -1,11 +1,9 @@
 /** `npm run bench -- <name> [options]`. Each benchmark holds ours against its limit, measured in the same run. */
-import { CcliError, ERRORS, EXIT_MEANINGS, toErrorBody } from '../../protocol/errors.ts';
+import { CcliError, ERRORS, toErrorBody } from '../../protocol/errors.ts';
 import type { Benchmark } from './benchmark.ts';
 import { overhead } from './overhead/overhead.ts';
 
 const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([['overhead', overhead]]);
-
-type ExitCode = keyof typeof EXIT_MEANINGS;
 
 const interrupted = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
@@ -15,7 +13,7 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
 
 process.exitCode = await main(process.argv.slice(2));
 
-async function main([name, ...args]: readonly string[]): Promise<ExitCode> {
+async function main([name, ...args]: readonly string[]): Promise<number> {
   if (name === undefined) {
     process.stdout.write(`usage: npm run bench -- <name> [options]\n${list()}`);
     return 0;

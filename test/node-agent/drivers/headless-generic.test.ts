@@ -1,12 +1,10 @@
-import { existsSync } from 'node:fs';
-import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { root } from '../../support/built.ts';
-import { runs } from '../../support/running.ts';
+import { readPids, runs } from '../../support/running.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
-import { waitFor } from '../../support/wait.ts';
 import { ask, failure, makeDriver } from './fixture.ts';
 
 const RevealedSchema = z.object({ args: z.array(z.string()), env: z.record(z.string(), z.string()) });
@@ -93,9 +91,7 @@ describe('a CLI with a print mode', () => {
     const controller = new AbortController();
     const reason = new Error('time is up');
     const run = ask(driver, 'hello', { signal: controller.signal });
-    const pids = await waitFor(
-      async () => existsSync(file) && (await readFile(file, 'utf8')).split(' ').map(Number),
-    );
+    const pids = await readPids(file);
     expect(pids.filter(runs)).toHaveLength(2);
     controller.abort(reason);
     await expect(run).rejects.toBe(reason);
@@ -107,13 +103,13 @@ describe('a CLI with a print mode', () => {
     const file = join(await temporaryDirectory(), 'pid');
     const { driver } = await makeDriver({ agent: standIn('litter', file) });
     expect((await ask(driver, 'hello')).text).toBe('left a child');
-    expect(runs(Number(await readFile(file, 'utf8')))).toBe(false);
+    expect(runs((await readPids(file))[0] ?? 0)).toBe(false);
   });
 
   it('whose child escapes the group does not hold the answer up', async () => {
     const file = join(await temporaryDirectory(), 'pid');
     onTestFinished(async () => {
-      process.kill(Number(await readFile(file, 'utf8')), 'SIGKILL');
+      process.kill((await readPids(file))[0] ?? 0, 'SIGKILL');
     });
     const { driver } = await makeDriver({ agent: standIn('escape', file) });
     expect((await ask(driver, 'hello')).text).toBe('a child got away');

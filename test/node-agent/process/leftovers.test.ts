@@ -1,15 +1,13 @@
-import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { makeGeminiHome } from '../../../node-agent/process/home.ts';
 import { sweepLeftovers } from '../../../node-agent/process/leftovers.ts';
 import { spawnTool } from '../../../node-agent/process/spawn.ts';
 import { makeWorkspace } from '../../../node-agent/process/workspace.ts';
 import { root } from '../../support/built.ts';
-import { runs } from '../../support/running.ts';
+import { readPids, runs } from '../../support/running.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
-import { waitFor } from '../../support/wait.ts';
 
 const hanging = join(root, 'test/support/tools/cli.mjs');
 
@@ -24,8 +22,9 @@ it('tools and directories of an earlier life are gone, those of other agents sta
   const other = await makeWorkspace({ id: 'one-two' }, state_dir);
   const start = async (cwd: string, env: Record<string, string>) => {
     const file = join(cwd, 'pids');
-    await spawnTool({ file: process.execPath, args: [hanging, 'hang', file], cwd, env });
-    return waitFor(async () => existsSync(file) && (await readFile(file, 'utf8')).split(' ').map(Number));
+    const tool = await spawnTool({ file: process.execPath, args: [hanging, 'hang', file], cwd, env });
+    onTestFinished(() => tool.stop(0));
+    return readPids(file);
   };
   const elsewhere = join(state_dir, 'elsewhere');
   await mkdir(elsewhere);

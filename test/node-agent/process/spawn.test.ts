@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { follow } from '../../../node-agent/process/follow.ts';
@@ -7,7 +6,7 @@ import { groupRuns, signalGroup } from '../../../node-agent/process/group.ts';
 import { residentBytes } from '../../../node-agent/process/memory.ts';
 import { spawnTool } from '../../../node-agent/process/spawn.ts';
 import { root } from '../../support/built.ts';
-import { runs } from '../../support/running.ts';
+import { readPids, runs } from '../../support/running.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 import { waitFor } from '../../support/wait.ts';
 
@@ -34,9 +33,7 @@ it('a tool that is asked politely may end by itself', async () => {
 it('a tool that ignores the polite signal is killed with its whole group after the grace', async () => {
   const file = join(await temporaryDirectory(), 'pids');
   const tool = await spawnTool(node(join(root, 'test/support/tools/cli.mjs'), 'hang', file));
-  const pids = await waitFor(
-    async () => existsSync(file) && (await readFile(file, 'utf8')).split(' ').map(Number),
-  );
+  const pids = await readPids(file);
   await tool.stop(50);
   expect(await tool.ended).toEqual({ code: null, signal: 'SIGKILL' });
   expect(pids.filter(runs)).toEqual([]);

@@ -58,7 +58,7 @@ const behaviours = {
     const child = spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
     process.on('SIGTERM', () => undefined);
     child.once('message', () => {
-      writeFileSync(rest[0], `${process.pid} ${child.pid}`);
+      writeFileSync(rest[0], `${process.pid} ${child.pid}\n`);
       process.stdout.write('up');
     });
     setInterval(() => undefined, 1_000);
@@ -68,7 +68,7 @@ const behaviours = {
     const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], {
       stdio: ['ignore', 'inherit', 'ignore'],
     });
-    writeFileSync(rest[0], String(child.pid));
+    writeFileSync(rest[0], `${child.pid}\n`);
     process.stdout.write('left a child', () => process.exit(0));
   },
   /** Leaves a child outside its group that holds stdout open until it is told to go. */
@@ -77,7 +77,7 @@ const behaviours = {
       stdio: ['ignore', 'inherit', 'ignore'],
       detached: true,
     });
-    writeFileSync(rest[0], String(child.pid));
+    writeFileSync(rest[0], `${child.pid}\n`);
     process.stdout.write('a child got away', () => process.exit(0));
   },
 };
