@@ -23,6 +23,10 @@ const CoordinatorConfigSchema = z.strictObject({
       nkey_file: PathSchema.optional(),
       token_file: PathSchema.optional(),
       ca_file: PathSchema.optional(),
+      /** The operator's word that the server has `sync_interval: always`, which a client cannot read. */
+      sync_always: z
+        .union([z.boolean(), z.enum(['true', 'false']).transform(text => text === 'true')])
+        .default(false),
     })
     .prefault({}),
   log_level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
@@ -34,13 +38,14 @@ const CoordinatorConfigSchema = z.strictObject({
   accept_timeout: DurationSchema.default(2_000),
   /** How long a node must have been silent before another attempt may start elsewhere. */
   lost_after: DurationSchema.default(60_000),
-  /** Bounds of the stores; together they must fit the server's JetStream limits. */
+  /** Bounds of the stores; together they must fit the server's JetStream limits. The defaults fit 1 GiB. */
   store: z
     .strictObject({
-      tasks: SizeSchema.default(512 * MIB),
-      blobs: SizeSchema.default(1024 * MIB),
-      reports: SizeSchema.default(256 * MIB),
-      events: SizeSchema.default(64 * MIB),
+      tasks: SizeSchema.default(256 * MIB),
+      blobs: SizeSchema.default(512 * MIB),
+      reports: SizeSchema.default(128 * MIB),
+      events: SizeSchema.default(32 * MIB),
+      /** In memory. */
       output: SizeSchema.default(64 * MIB),
     })
     .prefault({}),
@@ -61,6 +66,7 @@ const fromEnvironment = (environment: Environment) => ({
     nkey_file: environment['CCLI_NATS_NKEY_FILE'],
     token_file: environment['CCLI_NATS_TOKEN_FILE'],
     ca_file: environment['CCLI_NATS_CA_FILE'],
+    sync_always: environment['CCLI_NATS_SYNC_ALWAYS'],
   }),
 });
 

@@ -4,10 +4,18 @@ import type { FleetStatus } from '../protocol/operation.ts';
 /** From 2.14 on, a server with `sync_interval: always` loses nothing it has acknowledged at a power cut. */
 const SOUND = [2, 14] as const;
 
-/** The setting itself cannot be read by a client, so for a sound server the answer is "unknown". */
-export function durabilityOf(server_version: string): Pick<FleetStatus['nats'], 'durability' | 'warning'> {
+/**
+ * @param sync_always what the operator says of the server's `sync_interval`: no client can read it, so without that
+ *   word the answer for a sound server is "unknown"
+ */
+export function durabilityOf(
+  server_version: string,
+  sync_always: boolean,
+): Pick<FleetStatus['nats'], 'durability' | 'warning'> {
   const [major = 0, minor = 0] = server_version.split('.').map(Number);
-  if (major > SOUND[0] || (major === SOUND[0] && minor >= SOUND[1])) return { durability: 'unknown' };
+  if (major > SOUND[0] || (major === SOUND[0] && minor >= SOUND[1])) {
+    return { durability: sync_always ? 'power_cut' : 'unknown' };
+  }
   return {
     durability: 'process_crash',
     warning:

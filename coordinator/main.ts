@@ -58,7 +58,7 @@ async function compose(config: CoordinatorConfig, log: Log, lifecycle: Lifecycle
   lifecycle.defer('connection', () => closeConnection(connection));
   lifecycle.handOver(watchConnection(connection, log));
   const server_version = connection.info?.version ?? 'unknown';
-  const durability = durabilityOf(server_version);
+  const durability = durabilityOf(server_version, config.nats.sync_always);
   if (durability.warning !== undefined) log.warn('weak_durability', { warning: durability.warning });
 
   const js = jetstream(connection);

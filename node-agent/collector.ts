@@ -43,5 +43,5 @@ export function createCollector(max_bytes: number, stop: (reason: CcliError) => 
 /** The longest start of `text` within `max_bytes`, never ending inside a character. */
 function clip(text: string, max_bytes: number): string {
   const bytes = Buffer.from(text).subarray(0, max_bytes);
-  return new TextDecoder('utf-8').decode(bytes, { stream: true });
+  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes, { stream: true });
 }

@@ -162,9 +162,7 @@ export function loadNodeConfig(file: string | undefined, environment: Environmen
     ...(nvm_dir !== undefined && { nvm_dir }),
     ...written,
     ...over,
-    ...((nats ?? written['nats']) !== undefined && {
-      nats: { ...asRecord(written['nats']), ...asRecord(nats) },
-    }),
+    ...(nats !== undefined && { nats: { ...asRecord(written['nats']), ...asRecord(nats) } }),
   };
   const result = NodeConfigSchema.safeParse(merged);
   if (!result.success) {

@@ -43,16 +43,18 @@ async function readGpus(path: string | undefined): Promise<Gpu[]> {
   }
 }
 
-/** Lines of `name, MiB, MiB, percent`; a figure the card does not tell (`[N/A]`) counts as 0. */
+/**
+ * Lines of `name, MiB, MiB, percent`; a figure the card does not tell (`[N/A]`) counts as 0. Other lines are warnings
+ * that nvidia-smi prints among them.
+ */
 export function parseGpus(csv: string): Gpu[] {
-  const lines = csv.split('\n').filter(line => line.trim() !== '');
-  return lines.map(line => {
-    const cells = line.split(',').map(cell => cell.trim());
+  const rows = csv.split('\n').map(line => line.split(',').map(cell => cell.trim()));
+  return rows.filter(cells => cells.length >= 4).map(cells => {
     const number = (cell: string | undefined): number => Math.max(0, Number(cell) || 0);
     return {
-      name: cells.slice(0, -3).join(', '),
-      memory_total_bytes: number(cells.at(-3)) * MIB,
-      memory_used_bytes: number(cells.at(-2)) * MIB,
+      name: cells.slice(0, -3).join(', ').slice(0, 255),
+      memory_total_bytes: Math.round(number(cells.at(-3)) * MIB),
+      memory_used_bytes: Math.round(number(cells.at(-2)) * MIB),
       utilization_percent: Math.min(100, number(cells.at(-1))),
     };
   });

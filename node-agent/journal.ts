@@ -4,8 +4,8 @@
  *
  *     accepted/<task>.<attempt>   the agent it runs on; there from accept until its report is acknowledged
  *     outbox/<task>.<attempt>     the finished report; there from its end until its report is acknowledged
- *     done/<task>.<attempt>       empty; keeps accept idempotent afterwards (the newest `KEEP_DONE` of them)
- *     refused/<task>.<attempt>    empty; cancelled before it arrived
+ *     done/<task>.<attempt>       empty; keeps accept idempotent afterwards (the newest `KEEP_PAST` of them)
+ *     refused/<task>.<attempt>    empty; cancelled before it arrived (likewise)
  *     epoch                       the highest coordinator epoch seen
  */
 import { mkdir, open, readdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
@@ -55,7 +55,8 @@ export interface Journal {
   room(): Promise<number>;
 }
 
-const KEEP_DONE = 10_000;
+const KEEP_PAST = 10_000;
+const DRAFT = '.draft';
 const FOLDERS = ['accepted', 'outbox', 'done', 'refused'] as const;
 type Folder = (typeof FOLDERS)[number];
 
@@ -73,7 +74,7 @@ export function createJournal(directory: string): Journal {
 
   /** Whole or not there at all, whatever happens meanwhile. */
   const writeDurably = async (target: string, content: Uint8Array): Promise<void> => {
-    const draft = `${target}.draft`;
+    const draft = `${target}${DRAFT}`;
     const file = await open(draft, 'w', 0o600);
     try {
       await file.writeFile(content);
@@ -107,19 +108,30 @@ export function createJournal(directory: string): Journal {
     }
   };
 
-  const pruneDone = async (done: AttemptId[]): Promise<AttemptId[]> => {
-    if (done.length <= KEEP_DONE) return done;
+  /** What is left once only the newest are kept. */
+  const prune = async (folder: 'done' | 'refused'): Promise<AttemptId[]> => {
+    const found = await list(folder);
+    if (found.length <= KEEP_PAST) return found;
     const aged = await Promise.all(
-      done.map(async id => ({ id, at: (await stat(path('done', id))).mtimeMs })),
+      found.map(async id => ({ id, at: (await stat(path(folder, id))).mtimeMs })),
     );
     aged.sort((a, b) => b.at - a.at);
-    await Promise.all(aged.slice(KEEP_DONE).map(({ id }) => remove('done', id)));
-    return aged.slice(0, KEEP_DONE).map(({ id }) => id);
+    await Promise.all(aged.slice(KEEP_PAST).map(({ id }) => remove(folder, id)));
+    return aged.slice(0, KEEP_PAST).map(({ id }) => id);
+  };
+
+  /** What a write had begun when the daemon was killed. */
+  const removeDrafts = async (folder: Folder): Promise<void> => {
+    const drafts = (await readdir(join(directory, folder))).filter(name => name.endsWith(DRAFT));
+    await Promise.all(drafts.map(name => rm(join(directory, folder, name))));
   };
 
   return {
     async recover() {
-      for (const folder of FOLDERS) await mkdir(join(directory, folder), { recursive: true, mode: 0o700 });
+      for (const folder of FOLDERS) {
+        await mkdir(join(directory, folder), { recursive: true, mode: 0o700 });
+        await removeDrafts(folder);
+      }
       const damaged: string[] = [];
       const outbox: OutboxEntry[] = [];
       const finished = new Set<string>();
@@ -139,8 +151,8 @@ export function createJournal(directory: string): Journal {
       return {
         outbox,
         cut_off,
-        done: await pruneDone(await list('done')),
-        refused: await list('refused'),
+        done: await prune('done'),
+        refused: await prune('refused'),
         epoch: Number.isSafeInteger(epoch) ? epoch : 0,
         damaged,
       };

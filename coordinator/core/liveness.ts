@@ -17,7 +17,10 @@ export type NodeChange = 'joined' | 'restarted' | 'contested' | 'none';
 const silent = ({ advert, at_ms }: Heard, now_ms: number): boolean =>
   now_ms - at_ms > LOST_AFTER_INTERVALS * advert.interval_ms;
 
-/** A restart shows as a new instance after which the old one stays silent; anything else is two daemons. */
+/**
+ * A restart shows as a new instance after which the old one stays silent; anything else is two daemons, until one of
+ * them has been silent for long enough.
+ */
 export function hear(
   record: NodeRecord | undefined,
   advert: Advert,
@@ -32,7 +35,8 @@ export function hear(
     const rival = record.rival !== undefined && !silent(record.rival, now_ms) ? { rival: record.rival } : {};
     return { record: { ...heard, ...rival }, change: 'none' };
   }
-  if (retired.has(advert.instance_id)) return { record: { ...record, rival: heard }, change: 'contested' };
+  if (retired.has(advert.instance_id) && !silent(record, now_ms))
+    return { record: { ...record, rival: heard }, change: 'contested' };
   return { record: heard, change: 'restarted' };
 }
 

@@ -85,15 +85,18 @@ function misfitOf(agent: AgentStatus, options: TaskOptions, prompt_bytes: number
   return undefined;
 }
 
-/** Larger is better, field by field; the id at the end makes the choice the same for the same snapshot. */
+/** Larger is better, field by field; the names at the end make the choice the same for the same snapshot. */
 export function compareCandidates(a: Candidate, b: Candidate): number {
   return (
     b.status.priority - a.status.priority ||
     Number(b.status.warm) - Number(a.status.warm) ||
     freeShare(b) - freeShare(a) ||
-    (a.status.agent_id < b.status.agent_id ? -1 : 1)
+    byName(a.status.agent_id, b.status.agent_id) ||
+    byName(a.node, b.node)
   );
 }
+
+const byName = (a: string, b: string): number => Number(a > b) - Number(a < b);
 
 const freeShare = ({ status, used }: Candidate): number =>
   (status.max_concurrent - used) / status.max_concurrent;
@@ -147,7 +150,7 @@ const list = (items: readonly string[]): string => {
 };
 
 /**
- * Whether a task may be accepted. `undecided`: an agent that fits is still starting.
+ * Whether a task may be accepted. `undecided`: all depends on an agent that is still starting.
  */
 export type Assessment =
   | { readonly verdict: 'accept' | 'undecided' }
@@ -159,9 +162,9 @@ export function assess(demand: Demand, candidates: readonly Candidate[]): Assess
   const possible = fits.flatMap(fit => (fit.fit === 'free' || fit.fit === 'misfit' ? [] : [fit]));
   if (fits.some(({ fit }) => fit === 'free')) return { verdict: 'accept' };
   if (possible.length === 0) return { verdict: 'refuse', error: noFit(demand, candidates) };
-  if (possible.some(({ why }) => why.code === 'agent_starting')) return { verdict: 'undecided' };
+  const usable = possible.filter(({ fit }) => fit !== 'broken');
   const [first] = possible;
-  if (first !== undefined && possible.every(({ fit }) => fit === 'broken'))
-    return { verdict: 'refuse', error: first.why };
-  return { verdict: 'accept' };
+  if (first !== undefined && usable.length === 0) return { verdict: 'refuse', error: first.why };
+  const starting = usable.every(({ why }) => why.code === 'agent_starting');
+  return { verdict: starting ? 'undecided' : 'accept' };
 }

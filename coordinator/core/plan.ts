@@ -2,7 +2,7 @@
  * What to do next with the queued tasks: pure, from a snapshot. Each activation looks at everything afresh, so an
  * event that was missed costs a tick and never a task.
  */
-import type { ErrorBody } from '../../protocol/errors.ts';
+import { ERRORS, type ErrorBody } from '../../protocol/errors.ts';
 import {
   type Candidate,
   compareCandidates,
@@ -49,14 +49,18 @@ export function plan(snapshot: Snapshot): Action[] {
   const taken = new Map<string, number>();
   const withTaken = (candidate: Candidate): Candidate => ({
     ...candidate,
-    used: candidate.used + (taken.get(candidate.status.agent_id) ?? 0),
+    used: candidate.used + (taken.get(slotOf(candidate)) ?? 0),
   });
+  const smallest_limit = snapshot.candidates.reduce(
+    (least, { status }) => Math.min(least, status.max_prompt_bytes),
+    Number.POSITIVE_INFINITY,
+  );
   // Tasks that ask for the same find the same agents: once one of them finds none free, the others need not look.
   const exhausted = new Map<string, string>();
   const actions: Action[] = [];
   for (const task of [...snapshot.queued].sort(byTurn)) {
     const { task_id } = task;
-    const shape = shapeOf(task);
+    const shape = shapeOf(task, smallest_limit);
     const known = exhausted.get(shape);
     const expired = task.options.max_queue_ms !== undefined && task.waited_ms >= task.options.max_queue_ms;
     if (task.pause_ms > 0 && !expired) {
@@ -71,8 +75,8 @@ export function plan(snapshot: Snapshot): Action[] {
     actions.push(decided);
     if (decided.action === 'wait') exhausted.set(shape, decided.why);
     if (decided.action === 'assign') {
-      const { agent_id } = decided.candidate.status;
-      taken.set(agent_id, (taken.get(agent_id) ?? 0) + 1);
+      const slot = slotOf(decided.candidate);
+      taken.set(slot, (taken.get(slot) ?? 0) + 1);
     }
   }
   return actions;
@@ -91,6 +95,14 @@ function decide(task: QueuedTask, candidates: readonly Candidate[], expired: boo
     const why = describeChoice(best, free.length);
     return { action: 'assign', task_id, attempt: task.attempt, candidate: best, why };
   }
+  if (best !== undefined) {
+    const { retryable } = ERRORS.slots_taken;
+    return {
+      action: 'fail',
+      task_id,
+      error: { code: 'slots_taken', message: 'It waited as long as it may.', retryable },
+    };
+  }
   const reason = reasonToWait(fits.map(({ fit }) => fit)) ?? noFit(task, candidates);
   if (!expired) return { action: 'wait', task_id, why: reason.message };
   return {
@@ -108,9 +120,11 @@ const reasonToWait = (fits: readonly Fit[]): ErrorBody | undefined => {
   return undefined;
 };
 
-const shapeOf = ({ options, prompt_bytes }: QueuedTask): string => {
+const slotOf = ({ node, status }: Candidate): string => `${node}/${status.agent_id}`;
+
+const shapeOf = ({ options, prompt_bytes }: QueuedTask, smallest_limit: number): string => {
   const { agent_id, agent_type, specialty, model, labels } = options;
-  // Prompts small enough for any agent look alike; a long one is looked at by itself.
-  const size = prompt_bytes > 1024 * 1024 ? prompt_bytes : 0;
+  // Prompts small enough for every agent look alike; a longer one is looked at by itself.
+  const size = prompt_bytes > smallest_limit ? prompt_bytes : 0;
   return JSON.stringify([agent_id, agent_type, specialty, model, labels, size]);
 };

@@ -57,8 +57,8 @@ export async function joinNats(grounds: Grounds): Promise<Nats> {
     url: nats.url,
     settings: { url: nats.url },
     warning: server.warning,
-    // Credentials for some other server.
-    environment: without(environment, CREDENTIAL_VARIABLES),
+    // Credentials for some other server have no place here. That every write is synced is in the configuration we wrote.
+    environment: { ...without(environment, CREDENTIAL_VARIABLES), CCLI_NATS_SYNC_ALWAYS: 'true' },
   };
 }
 

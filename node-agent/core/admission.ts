@@ -2,6 +2,7 @@
 import type { AgentStatus } from '../../protocol/agent.ts';
 import type { RunRequest } from '../../protocol/control.ts';
 import { type CcliError, CcliError as Refusal } from '../../protocol/errors.ts';
+import type { Text } from '../../protocol/text.ts';
 
 export interface NodeFacts {
   readonly instance_id: string;
@@ -58,8 +59,12 @@ function refusalOf(request: RunRequest, agent: AgentStatus): Admission | undefin
       ),
     );
   }
-  const size = 'ref' in request.prompt ? request.prompt.ref.size_bytes : 0;
-  if (size > agent.max_prompt_bytes) return refuse(new Refusal('prompt_too_large'));
+  if (sizeOf(request.prompt) > agent.max_prompt_bytes) return refuse(new Refusal('prompt_too_large'));
   if (agent.running >= agent.max_concurrent) return refuse(new Refusal('slots_taken'));
   return undefined;
 }
+
+const encoder = new TextEncoder();
+
+const sizeOf = (prompt: Text): number =>
+  'ref' in prompt ? prompt.ref.size_bytes : encoder.encode(prompt.inline).byteLength;

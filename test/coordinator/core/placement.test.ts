@@ -1,0 +1,133 @@
+import { describe, expect, test } from 'vitest';
+import { assess, compareCandidates, fitOf, noFit } from '../../../coordinator/core/placement.ts';
+import { ERRORS } from '../../../protocol/errors.ts';
+import { seeded, seeds } from '../../support/random.ts';
+import { agent, demand } from './snapshot.ts';
+
+describe('whether an agent fits', () => {
+  test.each([
+    ['walnut-gemini 0/2', '', 'free', undefined, undefined],
+    ['walnut-gemini 1/2', '', 'free', undefined, undefined],
+    ['walnut-gemini 0/2', 'agent=walnut-gemini type=cli_gemini specialty=general_ai', 'free', undefined, undefined],
+    ['walnut-gemini 0/2', 'model=anything', 'free', undefined, undefined],
+    ['walnut-gemini 0/2 models=pro,flash', 'model=flash', 'free', undefined, undefined],
+    ['walnut-gemini 0/2 label=gpu:a100', 'label=gpu:a100', 'free', undefined, undefined],
+    ['walnut-gemini 0/2 max_prompt=10', 'bytes=10', 'free', undefined, undefined],
+    ['walnut-gemini 0/2', 'agent=other', 'misfit', 'agent_unknown', 'It is not other.'],
+    ['walnut-gemini 0/2', 'type=ollama', 'misfit', 'agent_type_unknown', 'It is of type cli_gemini.'],
+    ['walnut-gemini 0/2', 'specialty=tester', 'misfit', 'no_agent_fits', 'Its specialty is general_ai, not tester.'],
+    ['walnut-gemini 0/2 models=pro,flash', 'model=ultra', 'misfit', 'model_not_found', 'It serves pro, flash, not ultra.'],
+    ['walnut-gemini 0/2 label=gpu:a100', 'label=gpu:h100', 'misfit', 'no_agent_fits', 'It has no label gpu=h100.'],
+    ['walnut-gemini 0/2', 'label=constructor:x', 'misfit', 'no_agent_fits', 'It has no label constructor=x.'],
+    ['walnut-gemini 0/2 max_prompt=10', 'bytes=11', 'misfit', 'prompt_too_large', 'It takes prompts of up to 10 bytes; this one has 11.'],
+    ['walnut-gemini 0/2 silent', '', 'away', 'node_lost', 'Node walnut is silent.'],
+    ['walnut-gemini 0/2 contested', '', 'away', 'wrong_instance', 'Two daemons call themselves walnut; stop one.'],
+    ['walnut-gemini 0/2 draining', '', 'away', 'draining', 'Node walnut is draining.'],
+    ['walnut-gemini 0/2 disabled', '', 'away', 'agent_disabled', 'walnut-gemini is disabled.'],
+    ['walnut-gemini 0/2 broken', '', 'broken', 'cli_missing', 'walnut-gemini has no CLI.'],
+    ['walnut-gemini 0/2 starting', '', 'busy', 'agent_starting', 'walnut-gemini is starting.'],
+    ['walnut-gemini 0/2 cooling', '', 'busy', 'rate_limited', 'walnut-gemini is cooling down.'],
+    ['walnut-gemini 2/2', '', 'busy', 'slots_taken', 'All 2 slots of walnut-gemini are taken.'],
+    ['walnut-gemini 3/2', '', 'busy', 'slots_taken', 'All 2 slots of walnut-gemini are taken.'],
+    ['walnut-gemini 0/0', '', 'busy', 'slots_taken', 'All 0 slots of walnut-gemini are taken.'],
+    // What can never be mended by waiting is said first.
+    ['walnut-gemini 2/2 silent broken', 'type=ollama', 'misfit', 'agent_type_unknown', 'It is of type cli_gemini.'],
+    ['walnut-gemini 2/2 silent broken', '', 'away', 'node_lost', 'Node walnut is silent.'],
+  ] as const)('agent %s, asked for "%s", is %s', (candidate, wanted, fit, code, message) => {
+    const found = fitOf(agent(candidate), demand(wanted));
+    expect(found.fit).toBe(fit);
+    if (found.fit === 'free') return;
+    expect(found.why).toMatchObject({ code, message });
+    expect(found.why.retryable).toBe(ERRORS[found.why.code].retryable);
+  });
+
+  test('a contradiction of labels is found among several', () => {
+    const fit = fitOf(agent('a-1 0/1 label=gpu:a100'), {
+      options: { labels: { gpu: 'a100', site: 'north' } },
+      prompt_bytes: 1,
+    });
+    expect(fit).toMatchObject({ fit: 'misfit', why: { message: 'It has no label site=north.' } });
+  });
+});
+
+describe('the choice among free agents', () => {
+  test.each(seeds(50))('is the same in whatever order they come (seed %i)', seed => {
+    const random = seeded(seed);
+    const agents = Array.from({ length: 8 }, (_, index) => {
+      const max = random.between(1, 4);
+      const warm = random.chance(0.5) ? ' warm' : '';
+      const words = `node=n${index} priority=${random.between(-1, 1)}${warm}`;
+      return agent(`agent-${random.between(0, 2)} ${random.between(0, max - 1)}/${max} ${words}`);
+    });
+    const sorted = [...agents].sort(compareCandidates);
+    expect(random.shuffle(agents).sort(compareCandidates)).toEqual(sorted);
+  });
+});
+
+describe('why no agent fits', () => {
+  const fleet = ['walnut-gemini 0/2 models=pro,flash max_prompt=100', 'ironwood-claude 0/1 type=cli_claude max_prompt=50'];
+
+  test.each([
+    [[], '', 'no_agents', 'No agent has joined this fleet; start one with `ccli node-agent`.'],
+    [fleet, 'agent=nobody', 'agent_unknown', 'No agent is called "nobody"; there are ironwood-claude, walnut-gemini.'],
+    [['one 0/1'], 'agent=nobody', 'agent_unknown', 'No agent is called "nobody"; there is one.'],
+    [fleet, 'type=ollama', 'agent_type_unknown', 'No agent is of type ollama; there are cli_claude, cli_gemini.'],
+    [fleet, 'specialty=tester', 'no_agent_fits', ERRORS.no_agent_fits.says],
+    [
+      fleet,
+      'type=cli_gemini model=ultra',
+      'model_not_found',
+      'No agent that fits serves ultra. It serves pro, flash, not ultra.',
+    ],
+    [
+      fleet,
+      'type=cli_gemini bytes=101',
+      'prompt_too_large',
+      'The prompt is too large for every agent that fits. It takes prompts of up to 100 bytes; this one has 101.',
+    ],
+    [fleet, 'type=cli_claude agent=walnut-gemini', 'no_agent_fits', ERRORS.no_agent_fits.says],
+  ] as const)('of %j for "%s" is %s', (agents, wanted, code, message) => {
+    expect(noFit(demand(wanted), agents.map(agent))).toEqual({
+      code,
+      message,
+      retryable: ERRORS[code].retryable,
+    });
+  });
+
+  test('names no more than eight agents', () => {
+    const many = Array.from({ length: 20 }, (_, index) => agent(`agent-${index} 0/1`));
+    const { message } = noFit(demand('agent=nobody'), many);
+    expect(message.match(/agent-\d+/g)).toHaveLength(8);
+    expect(message).toContain('…');
+  });
+});
+
+describe('a submit', () => {
+  test.each([
+    ['accept', ['a-1 0/1'], ''],
+    ['accept', ['a-1 1/1'], ''],
+    ['accept', ['a-1 0/1 cooling'], ''],
+    ['accept', ['a-1 0/1 silent'], ''],
+    ['accept', ['a-1 0/1 draining', 'b-1 0/1 broken'], ''],
+    ['accept', ['a-1 0/1 starting', 'b-1 0/1'], ''],
+    // Whatever becomes of the one that starts, the other one will have room again.
+    ['accept', ['a-1 0/1 starting', 'b-1 1/1'], ''],
+    ['accept', ['a-1 0/1 starting', 'b-1 0/1 silent'], ''],
+    ['undecided', ['a-1 0/1 starting'], ''],
+    ['undecided', ['a-1 0/1 starting', 'b-1 0/1 broken'], ''],
+    ['refuse', [], ''],
+    ['refuse', ['a-1 0/1 broken'], ''],
+    ['refuse', ['a-1 0/1 broken', 'b-1 0/1 broken'], ''],
+    ['refuse', ['a-1 0/1'], 'type=ollama'],
+    ['refuse', ['a-1 0/1 starting'], 'type=ollama'],
+  ] as const)('is answered with %s by agents %j asked for "%s"', (verdict, agents, wanted) => {
+    expect(assess(demand(wanted), agents.map(agent)).verdict).toBe(verdict);
+  });
+
+  test('that only a broken agent could take is refused with what is wrong with it', () => {
+    expect(assess(demand(''), [agent('a-1 0/1 broken')])).toEqual({
+      verdict: 'refuse',
+      error: { code: 'cli_missing', message: 'a-1 has no CLI.', retryable: false },
+    });
+  });
+});

@@ -1,0 +1,129 @@
+import { describe, expect, test } from 'vitest';
+import { judgeFailure } from '../../../coordinator/core/retry.ts';
+import { ERRORS, type ErrorBody, type ErrorCode } from '../../../protocol/errors.ts';
+import type { Attempt, TaskOptions } from '../../../protocol/task.ts';
+
+const body = (code: ErrorCode, more: Partial<ErrorBody> = {}): ErrorBody => ({
+  code,
+  message: ERRORS[code].says,
+  retryable: ERRORS[code].retryable,
+  ...more,
+});
+
+/** Attempts that ended with these codes; "open" for one that has not ended, "!" for one that had started. */
+const attempts = (...codes: readonly (ErrorCode | 'open' | `${ErrorCode}!`)[]): Attempt[] =>
+  codes.map((text, index) => {
+    const [code] = text.split('!');
+    const known = Object.keys(ERRORS).find((name): name is ErrorCode => name === code);
+    return {
+      node: 'walnut',
+      agent_id: 'walnut-gemini',
+      instance_id: 'i1',
+      epoch: 1,
+      attempt: index + 1,
+      started: text.endsWith('!'),
+      ...(known !== undefined && { error: body(known) }),
+    };
+  });
+
+interface Failure {
+  readonly code: ErrorCode;
+  readonly refused?: boolean;
+  readonly earlier?: Parameters<typeof attempts>;
+  readonly options?: TaskOptions;
+  readonly retry_after_ms?: number;
+  readonly random?: number;
+}
+
+/** The pause before another attempt; undefined when there is to be none. */
+function pause({ code, refused = false, earlier = [], options = {}, retry_after_ms, random = 1 }: Failure): number | undefined {
+  const verdict = judgeFailure({
+    error: body(code, retry_after_ms === undefined ? {} : { retry_after_ms }),
+    refused,
+    attempts: attempts(...earlier, 'open'),
+    options,
+    random,
+  });
+  return verdict.again ? verdict.after_ms : undefined;
+}
+
+describe('a failed attempt', () => {
+  test.each(Object.entries(ERRORS).filter(([, row]) => !row.retryable))('of code %s is final', name => {
+    const code = Object.keys(ERRORS).find((known): known is ErrorCode => known === name);
+    expect(code && pause({ code })).toBeUndefined();
+  });
+
+  test.each([
+    [{ code: 'cli_crashed' }, 1_000],
+    [{ code: 'cli_crashed', earlier: ['cli_crashed!'] }, 2_000],
+    [{ code: 'cli_crashed', earlier: ['cli_crashed!', 'empty_reply!'] }, undefined],
+    [{ code: 'cli_crashed', options: { max_attempts: 1 } }, undefined],
+    [{ code: 'cli_crashed', earlier: ['cli_crashed!'], options: { max_attempts: 2 } }, undefined],
+    [{ code: 'cli_crashed', earlier: ['cli_crashed!', 'cli_crashed!'], options: { max_attempts: 4 } }, 4_000],
+    // A lost node may have run it, told or not.
+    [{ code: 'node_lost', options: { max_attempts: 1 } }, undefined],
+    [{ code: 'node_lost', earlier: ['node_lost', 'node_lost'] }, undefined],
+    // Refusals use up no attempt.
+    [{ code: 'cli_crashed', earlier: ['slots_taken', 'draining', 'cli_missing'] }, 1_000],
+    [{ code: 'cli_crashed', earlier: ['slots_taken', 'cli_crashed!', 'agent_unknown'] }, 2_000],
+    // The same code from a run is a failure of it.
+    [{ code: 'cli_crashed', earlier: ['slots_taken!', 'draining!'] }, undefined],
+    // What the service asks for is waited, and never less than our own pause.
+    [{ code: 'rate_limited', retry_after_ms: 90_000 }, 90_000],
+    [{ code: 'rate_limited', retry_after_ms: 5 }, 1_000],
+  ] as const satisfies [Failure, number | undefined][])('%j is tried again after %s ms', (failure, expected) => {
+    expect(pause(failure)).toBe(expected);
+  });
+
+  test('pauses longer each time, up to a minute', () => {
+    const earlier = Array.from({ length: 20 }, () => 'cli_crashed!' as const);
+    expect(pause({ code: 'cli_crashed', earlier, options: { max_attempts: 100 } })).toBe(60_000);
+  });
+
+  test('spreads its pause over half of itself', () => {
+    expect(pause({ code: 'cli_crashed', random: 0 })).toBe(500);
+    expect(pause({ code: 'cli_crashed', random: 0.5 })).toBe(750);
+  });
+});
+
+describe('a refused attempt', () => {
+  test.each([
+    'slots_taken',
+    'agent_starting',
+    'agent_disabled',
+    'draining',
+    'outbox_full',
+    'wrong_instance',
+    'agent_unknown',
+    'attempt_refused',
+    'attempt_unknown',
+    'cli_missing',
+    'cli_not_signed_in',
+    'auth_refused',
+    'node_version_missing',
+  ] as const)('with %s is offered again, even of a task that may run only once', code => {
+    expect(pause({ code, refused: true, options: { max_attempts: 1 } })).toBe(250);
+  });
+
+  test.each([
+    [['slots_taken'], 500],
+    [['slots_taken', 'draining'], 1_000],
+    [['slots_taken', 'cli_crashed!'], 500],
+    [Array.from({ length: 30 }, () => 'slots_taken' as const), 5_000],
+  ] as const)('after %j is offered again in %d ms', (earlier, expected) => {
+    expect(pause({ code: 'slots_taken', refused: true, earlier: [...earlier] })).toBe(expected);
+  });
+
+  test.each(['model_not_found', 'prompt_too_large', 'invalid_request'] as const)(
+    'with %s, which speaks of the task, is final',
+    code => {
+      expect(pause({ code, refused: true })).toBeUndefined();
+    },
+  );
+
+  test('is final once the state can hold no more attempts', () => {
+    const earlier = Array.from({ length: 99 }, () => 'slots_taken' as const);
+    expect(pause({ code: 'slots_taken', refused: true, earlier })).toBeUndefined();
+    expect(pause({ code: 'slots_taken', refused: true, earlier: earlier.slice(1) })).toBe(5_000);
+  });
+});
