@@ -63,13 +63,15 @@ export function createSubmit({ store, mirror, fleet, activate }: SubmitOptions):
   };
 
   return async (submitted, { caller, signal }) => {
-    const { prompt_bytes, prepare } = await readPrompt(submitted, store);
+    const { prompt_bytes, prompt, slices } = await readPrompt(submitted, store);
     const options = TaskOptionsSchema.parse(submitted);
     const task_id = submitted.task_id ?? taskIdFor(caller, submitted.idempotency_key);
     if (mirror.get(task_id) === undefined) await placeable(fleet, options, prompt_bytes, signal);
-    const prompt = await prepare(task_id);
     const request: TaskRequest = { v: WIRE_VERSION, task_id, caller, prompt, prompt_bytes, options };
-    const entry = await create(request);
+    // Slices go by the task's id: those of a task that is there already must not be overwritten.
+    const before = slices.length === 0 ? undefined : await existing(request);
+    if (before === undefined) await storeSlices(store, task_id, slices);
+    const entry = before ?? (await create(request));
     if (entry === undefined)
       throw new CcliError('store_unavailable', 'The task was stored but cannot be read back.');
     activate();
@@ -79,8 +81,10 @@ export function createSubmit({ store, mirror, fleet, activate }: SubmitOptions):
 
 interface ReadPrompt {
   readonly prompt_bytes: number;
-  /** Stores what does not fit into the request, and says what the request is to hold. */
-  readonly prepare: (task_id: string) => Promise<Text>;
+  /** What the request is to hold. */
+  readonly prompt: Text;
+  /** What does not fit into it and is still to be stored. */
+  readonly slices: readonly Uint8Array[];
 }
 
 async function readPrompt(
@@ -96,7 +100,7 @@ async function readPrompt(
     }
     checkSize(prompt_ref.size_bytes);
     checkText(await store.verifyPrompt(task_id, prompt_ref));
-    return { prompt_bytes: prompt_ref.size_bytes, prepare: () => Promise.resolve({ ref: prompt_ref }) };
+    return { prompt_bytes: prompt_ref.size_bytes, prompt: { ref: prompt_ref }, slices: [] };
   }
   if (prompt === undefined || prompt_ref !== undefined) {
     throw new CcliError('invalid_request', 'Give exactly one of prompt and prompt_ref.');
@@ -104,17 +108,16 @@ async function readPrompt(
   checkText(prompt);
   const bytes = new TextEncoder().encode(prompt);
   checkSize(bytes.byteLength);
-  return {
-    prompt_bytes: bytes.byteLength,
-    prepare: id => (fitsInline(prompt) ? Promise.resolve({ inline: prompt }) : storeSlices(store, id, bytes)),
-  };
+  const prompt_bytes = bytes.byteLength;
+  if (fitsInline(prompt)) return { prompt_bytes, prompt: { inline: prompt }, slices: [] };
+  const slices = cut(bytes);
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  const ref = { slices: slices.length, size_bytes: prompt_bytes, sha256 };
+  return { prompt_bytes, prompt: { ref }, slices };
 }
 
-async function storeSlices(store: TaskStore, task_id: string, bytes: Uint8Array): Promise<Text> {
-  const slices = cut(bytes);
+async function storeSlices(store: TaskStore, task_id: string, slices: readonly Uint8Array[]): Promise<void> {
   for (const [index, slice] of slices.entries()) await store.putPromptSlice(task_id, index, slice);
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
-  return { ref: { slices: slices.length, size_bytes: bytes.byteLength, sha256 } };
 }
 
 function checkText(prompt: string): void {

@@ -121,7 +121,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       if (!due) options.wakeAt(own.next_at_ms);
       if (entry.cancel_requested) {
         if (due && own.stopped < STOP_TRIES) stop(entry, own, attempt, instance_id);
-      } else if (silent_ms > options.lost_after_ms) {
+      } else if (sight?.alive !== true && silent_ms > options.lost_after_ms) {
         giveUp(
           entry,
           own,
