@@ -1,35 +1,28 @@
 /** The coordinator's configuration: a YAML file, then the environment; all mistakes told at once. */
-import { readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { resolve } from 'node:path';
-import { parse } from 'yaml';
 import { z } from 'zod';
-import { CcliError } from '../protocol/errors.ts';
+import {
+  DAEMON_VARIABLES,
+  daemonShape,
+  type Environment,
+  loadSettings,
+  NATS_VARIABLES,
+  natsShape,
+} from '../protocol/daemon/settings.ts';
 import { DurationSchema, SizeSchema } from '../protocol/quantity.ts';
-import { DEFAULT_PREFIX, PREFIX_PATTERN } from '../protocol/subjects.ts';
 
-const PathSchema = z
-  .string()
-  .min(1)
-  .transform(path => resolve(path.replace(/^~(?=\/|$)/, homedir())));
 const MIB = 1024 * 1024;
 
 const CoordinatorConfigSchema = z.strictObject({
-  prefix: z.string().regex(PREFIX_PATTERN).default(DEFAULT_PREFIX),
+  ...daemonShape,
   nats: z
     .strictObject({
-      url: z.string().min(1).default('nats://127.0.0.1:4222'),
-      credentials_file: PathSchema.optional(),
-      nkey_file: PathSchema.optional(),
-      token_file: PathSchema.optional(),
-      ca_file: PathSchema.optional(),
+      ...natsShape,
       /** The operator's word that the server has `sync_interval: always`, which a client cannot read. */
       sync_always: z
         .union([z.boolean(), z.enum(['true', 'false']).transform(text => text === 'true')])
         .default(false),
     })
     .prefault({}),
-  log_level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   /** How often the plan is made anew when no event asks for it. */
   tick: DurationSchema.default(1_000),
   /** How long after its start a coordinator believes that an agent it has not heard of may still turn up. */
@@ -52,51 +45,12 @@ const CoordinatorConfigSchema = z.strictObject({
 });
 export type CoordinatorConfig = z.infer<typeof CoordinatorConfigSchema>;
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
-/** Environment over file. */
-const fromEnvironment = (environment: Environment) => ({
-  top: defined({
-    prefix: environment['CCLI_PREFIX'],
-    log_level: environment['CCLI_LOG_LEVEL'],
-  }),
-  nats: defined({
-    url: environment['CCLI_NATS_URL'],
-    credentials_file: environment['CCLI_NATS_CREDENTIALS_FILE'],
-    nkey_file: environment['CCLI_NATS_NKEY_FILE'],
-    token_file: environment['CCLI_NATS_TOKEN_FILE'],
-    ca_file: environment['CCLI_NATS_CA_FILE'],
-    sync_always: environment['CCLI_NATS_SYNC_ALWAYS'],
-  }),
-});
-
-const defined = (record: Record<string, string | undefined>): Record<string, unknown> =>
-  Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined && value !== ''));
-
 /** @throws CcliError `config_invalid` naming the file and every setting that is wrong. */
-export function loadCoordinatorConfig(
+export const loadCoordinatorConfig = (
   file: string | undefined,
   environment: Environment = process.env,
-): CoordinatorConfig {
-  const written = file === undefined ? {} : readYaml(file);
-  const { top, nats } = fromEnvironment(environment);
-  const writtenNats = z.record(z.string(), z.unknown()).catch({}).parse(written['nats']);
-  const merged = { ...written, ...top, nats: { ...writtenNats, ...nats } };
-  const result = CoordinatorConfigSchema.safeParse(merged);
-  if (result.success) return result.data;
-  const problems = result.error.issues.map(
-    issue => `  ${issue.path.map(String).join('.') || '(file)'}: ${issue.message}`,
-  );
-  throw new CcliError(
-    'config_invalid',
-    `${file ?? 'The environment'} is not a valid configuration:\n${problems.join('\n')}`,
-  );
-}
-
-function readYaml(file: string): Record<string, unknown> {
-  try {
-    return z.record(z.string(), z.unknown()).parse(parse(readFileSync(file, 'utf8')) ?? {});
-  } catch (cause) {
-    throw new CcliError('config_invalid', `The configuration ${file} cannot be read.`, { cause });
-  }
-}
+): CoordinatorConfig =>
+  loadSettings(CoordinatorConfigSchema, file, environment, {
+    top: DAEMON_VARIABLES,
+    nats: { ...NATS_VARIABLES, sync_always: 'CCLI_NATS_SYNC_ALWAYS' },
+  });

@@ -1,11 +1,10 @@
 #!/usr/bin/env node
 /** The coordinator daemon: everything is made here, started in order, and closed in reverse. */
 import { randomUUID } from 'node:crypto';
-import { parseArgs } from 'node:util';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { closeConnection, connect, redactUrl, watchConnection } from '../protocol/daemon/connect.ts';
 import { type Daemon, isProgram, runDaemon } from '../protocol/daemon/entry.ts';
-import { createLifecycle, type Lifecycle } from '../protocol/daemon/lifecycle.ts';
+import { type Lifecycle, startWithin } from '../protocol/daemon/lifecycle.ts';
 import { createLog, errorFields, type Log } from '../protocol/daemon/log.ts';
 import { startService } from '../protocol/daemon/service.ts';
 import { VERSION } from '../protocol/daemon/version.ts';
@@ -33,19 +32,8 @@ export interface Coordinator extends Daemon {
   readonly epoch: number;
 }
 
-export async function startCoordinator(config: CoordinatorConfig, log: Log): Promise<Coordinator> {
-  const lifecycle = createLifecycle({
-    onError: (error, what) => {
-      log.error('unexpected_error', { what, ...errorFields(error) });
-    },
-  });
-  try {
-    return await compose(config, log, lifecycle);
-  } catch (error) {
-    await lifecycle.stop();
-    throw error;
-  }
-}
+export const startCoordinator = (config: CoordinatorConfig, log: Log): Promise<Coordinator> =>
+  startWithin(log, lifecycle => compose(config, log, lifecycle));
 
 async function compose(config: CoordinatorConfig, log: Log, lifecycle: Lifecycle): Promise<Coordinator> {
   const coordinator_id = randomUUID();
@@ -199,14 +187,8 @@ async function loadMirror(store: TaskStore, mirror: Mirror, lifecycle: Lifecycle
 }
 
 if (isProgram(import.meta.url)) {
-  const { values } = parseArgs({
-    options: { config: { type: 'string' }, 'exit-with-parent': { type: 'boolean', default: false } },
-  });
-  await runDaemon({
-    exit_with_parent: values['exit-with-parent'],
-    start: async () => {
-      const config = loadCoordinatorConfig(values.config);
-      return await startCoordinator(config, createLog({ level: config.log_level, name: 'coordinator' }));
-    },
+  await runDaemon(async config_file => {
+    const config = loadCoordinatorConfig(config_file);
+    return await startCoordinator(config, createLog({ level: config.log_level, name: 'coordinator' }));
   });
 }

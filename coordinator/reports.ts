@@ -1,6 +1,6 @@
 /** Folds what nodes report into the store. A report is acknowledged only when the stored state reflects it. */
 import type { Consumer, ConsumerMessages, JsMsg } from '@nats-io/jetstream';
-import { decode, WIRE_VERSION } from '../protocol/codec.ts';
+import { decode } from '../protocol/codec.ts';
 import { errorFields, type Log } from '../protocol/daemon/log.ts';
 import { CcliError } from '../protocol/errors.ts';
 import { type FinishedReport, type Report, ReportSchema } from '../protocol/report.ts';
@@ -95,22 +95,9 @@ export function createReports(options: ReportsOptions): Reports {
 
   /** @returns the attempt whose answer is the stored one */
   const keepText = async (report: FinishedReport): Promise<number> => {
-    const { task_id, attempt, text, completeness, usage, model, cli_version, run_ms, first_chunk_ms, warm } =
-      report;
+    const { task_id, attempt, text } = report;
     if (text === undefined) return attempt;
-    const created = await store.createResult({
-      v: WIRE_VERSION,
-      task_id,
-      attempt,
-      text,
-      completeness,
-      run_ms,
-      warm,
-      ...(usage !== undefined && { usage }),
-      ...(model !== undefined && { model }),
-      ...(cli_version !== undefined && { cli_version }),
-      ...(first_chunk_ms !== undefined && { first_chunk_ms }),
-    });
+    const created = await store.createResult({ ...report, text });
     return created ? attempt : ((await store.result(task_id))?.attempt ?? attempt);
   };
 

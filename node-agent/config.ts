@@ -2,10 +2,8 @@
  * The node-agent's configuration: one YAML file, then the environment, everything checked before anything starts and
  * all mistakes told at once. The only place of the node-agent that reads the environment.
  */
-import { readFileSync } from 'node:fs';
 import { homedir, hostname } from 'node:os';
-import { join, resolve } from 'node:path';
-import { parse } from 'yaml';
+import { join } from 'node:path';
 import { z } from 'zod';
 import {
   type AgentType,
@@ -16,7 +14,15 @@ import {
   SpecialtySchema,
   ToolPolicySchema,
 } from '../protocol/agent.ts';
-import { CcliError } from '../protocol/errors.ts';
+import {
+  DAEMON_VARIABLES,
+  daemonShape,
+  type Environment,
+  loadSettings,
+  NATS_VARIABLES,
+  natsShape,
+  PathSchema,
+} from '../protocol/daemon/settings.ts';
 import {
   ADVERT_INTERVAL_MS,
   DEFAULT_MAX_OUTPUT_BYTES,
@@ -26,12 +32,6 @@ import {
   MAX_TIMEOUT_MS,
 } from '../protocol/limits.ts';
 import { DurationSchema, SizeSchema } from '../protocol/quantity.ts';
-import { DEFAULT_PREFIX, PREFIX_PATTERN } from '../protocol/subjects.ts';
-
-const PathSchema = z
-  .string()
-  .min(1)
-  .transform(path => resolve(path.replace(/^~(?=\/|$)/, homedir())));
 
 /** The gemini CLI answers larger prompts with silence and exit code 0. */
 const GEMINI_MAX_PROMPT_BYTES = 4 * 1024 * 1024;
@@ -92,20 +92,11 @@ const defaultDriver = (type: AgentType): Extract<DriverName, 'acp' | 'headless'>
 
 const NodeConfigSchema = z.strictObject({
   node: NameSchema.default(() => defaultNodeName()),
-  prefix: z.string().regex(PREFIX_PATTERN).default(DEFAULT_PREFIX),
-  nats: z
-    .strictObject({
-      url: z.string().min(1).default('nats://127.0.0.1:4222'),
-      credentials_file: PathSchema.optional(),
-      nkey_file: PathSchema.optional(),
-      token_file: PathSchema.optional(),
-      ca_file: PathSchema.optional(),
-    })
-    .prefault({}),
+  ...daemonShape,
+  nats: z.strictObject(natsShape).prefault({}),
   /** Journal, outbox, homes and working directories live here. */
   state_dir: PathSchema.default(() => join(homedir(), '.local', 'state', 'ccli', 'node-agent')),
   nvm_dir: PathSchema.optional(),
-  log_level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   advert_interval: DurationSchema.default(ADVERT_INTERVAL_MS),
   max_output: SizeSchema.refine(bytes => bytes <= MAX_OUTPUT_BYTES, 'at most 64MiB').default(
     DEFAULT_MAX_OUTPUT_BYTES,
@@ -120,10 +111,10 @@ const NodeConfigSchema = z.strictObject({
       'two agents have the same id',
     ),
 });
-export type NodeConfig = z.infer<typeof NodeConfigSchema> & { readonly environment: Environment };
-
-/** The daemon's own variables, from which tools get an allow-listed part. */
-export type Environment = Readonly<Record<string, string | undefined>>;
+export type NodeConfig = z.infer<typeof NodeConfigSchema> & {
+  /** The daemon's own variables, from which tools get an allow-listed part. */
+  readonly environment: Environment;
+};
 
 const defaultNodeName = (): string =>
   (hostname().split('.')[0] ?? '')
@@ -132,64 +123,13 @@ const defaultNodeName = (): string =>
     .replace(/^[-_]+/, '')
     .slice(0, 63) || 'node';
 
-/** Environment over file: what differs between hosts with one shared file. */
-function fromEnvironment(environment: Environment): Record<string, unknown> {
-  const nats = {
-    url: environment['CCLI_NATS_URL'],
-    credentials_file: environment['CCLI_NATS_CREDENTIALS_FILE'],
-    nkey_file: environment['CCLI_NATS_NKEY_FILE'],
-    token_file: environment['CCLI_NATS_TOKEN_FILE'],
-    ca_file: environment['CCLI_NATS_CA_FILE'],
-  };
-  return defined({
-    node: environment['CCLI_NODE'],
-    prefix: environment['CCLI_PREFIX'],
-    state_dir: environment['CCLI_STATE_DIR'],
-    nvm_dir: environment['NVM_DIR'],
-    log_level: environment['CCLI_LOG_LEVEL'],
-    nats: Object.keys(defined(nats)).length === 0 ? undefined : defined(nats),
-  });
-}
-
-const defined = (record: Record<string, unknown>): Record<string, unknown> =>
-  Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined && value !== ''));
-
 /** @throws CcliError `config_invalid` naming the file and every setting that is wrong. */
 export function loadNodeConfig(file: string | undefined, environment: Environment = process.env): NodeConfig {
-  const written = file === undefined ? {} : readYaml(file);
-  const { nats, nvm_dir, ...over } = fromEnvironment(environment);
-  const merged = {
-    ...(nvm_dir !== undefined && { nvm_dir }),
-    ...written,
-    ...over,
-    ...(nats !== undefined && { nats: { ...asRecord(written['nats']), ...asRecord(nats) } }),
-  };
-  const result = NodeConfigSchema.safeParse(merged);
-  if (!result.success) {
-    const problems = result.error.issues.map(
-      issue => `  ${issue.path.map(String).join('.') || '(file)'}: ${issue.message}`,
-    );
-    throw new CcliError(
-      'config_invalid',
-      `${file ?? 'The environment'} is not a valid configuration:\n${problems.join('\n')}`,
-    );
-  }
-  return { ...result.data, environment };
+  const settings = loadSettings(NodeConfigSchema, file, environment, {
+    top: { ...DAEMON_VARIABLES, node: 'CCLI_NODE', state_dir: 'CCLI_STATE_DIR' },
+    nats: NATS_VARIABLES,
+  });
+  // nvm sets NVM_DIR for whoever happens to be logged in: what the file says is meant for this daemon.
+  const nvm_dir = settings.nvm_dir ?? environment['NVM_DIR'];
+  return { ...settings, ...(nvm_dir !== undefined && nvm_dir !== '' && { nvm_dir }), environment };
 }
-
-function readYaml(file: string): Record<string, unknown> {
-  try {
-    const value: unknown = parse(readFileSync(file, 'utf8')) ?? {};
-    if (typeof value !== 'object' || value === null || Array.isArray(value))
-      throw new Error('expected settings, "name: value"');
-    return asRecord(value);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new CcliError('config_invalid', `The configuration ${file} cannot be read: ${reason}`, { cause });
-  }
-}
-
-const asRecord = (value: unknown): Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? Object.fromEntries(Object.entries(value))
-    : {};

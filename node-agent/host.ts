@@ -49,13 +49,15 @@ async function readGpus(path: string | undefined): Promise<Gpu[]> {
  */
 export function parseGpus(csv: string): Gpu[] {
   const rows = csv.split('\n').map(line => line.split(',').map(cell => cell.trim()));
-  return rows.filter(cells => cells.length >= 4).map(cells => {
-    const number = (cell: string | undefined): number => Math.max(0, Number(cell) || 0);
-    return {
-      name: cells.slice(0, -3).join(', ').slice(0, 255),
-      memory_total_bytes: Math.round(number(cells.at(-3)) * MIB),
-      memory_used_bytes: Math.round(number(cells.at(-2)) * MIB),
-      utilization_percent: Math.min(100, number(cells.at(-1))),
-    };
-  });
+  return rows
+    .filter(cells => cells.length >= 4)
+    .map(cells => {
+      const number = (cell: string | undefined): number => Math.max(0, Number(cell) || 0);
+      return {
+        name: cells.slice(0, -3).join(', ').slice(0, 255),
+        memory_total_bytes: Math.round(number(cells.at(-3)) * MIB),
+        memory_used_bytes: Math.round(number(cells.at(-2)) * MIB),
+        utilization_percent: Math.min(100, number(cells.at(-1))),
+      };
+    });
 }

@@ -2,14 +2,13 @@
 /** The node-agent daemon: everything is made here, started in order, and closed in reverse. */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { jetstream } from '@nats-io/jetstream';
 import type { Advert, HostStatus } from '../protocol/advert.ts';
 import { encode, WIRE_VERSION } from '../protocol/codec.ts';
 import { closeConnection, connect, redactUrl, watchConnection } from '../protocol/daemon/connect.ts';
 import { type Daemon, isProgram, runDaemon } from '../protocol/daemon/entry.ts';
-import { createLifecycle, type Lifecycle } from '../protocol/daemon/lifecycle.ts';
-import { createLog, errorFields, type Log } from '../protocol/daemon/log.ts';
+import { type Lifecycle, startWithin } from '../protocol/daemon/lifecycle.ts';
+import { createLog, type Log } from '../protocol/daemon/log.ts';
 import { startService } from '../protocol/daemon/service.ts';
 import { VERSION } from '../protocol/daemon/version.ts';
 import { CcliError } from '../protocol/errors.ts';
@@ -38,19 +37,8 @@ export interface NodeAgent extends Daemon {
   readonly instance_id: string;
 }
 
-export async function startNodeAgent(config: NodeConfig, log: Log): Promise<NodeAgent> {
-  const lifecycle = createLifecycle({
-    onError: (error, what) => {
-      log.error('unexpected_error', { what, ...errorFields(error) });
-    },
-  });
-  try {
-    return await compose(config, log, lifecycle);
-  } catch (error) {
-    await lifecycle.stop();
-    throw error;
-  }
-}
+export const startNodeAgent = (config: NodeConfig, log: Log): Promise<NodeAgent> =>
+  startWithin(log, lifecycle => compose(config, log, lifecycle));
 
 async function compose(config: NodeConfig, log: Log, lifecycle: Lifecycle): Promise<NodeAgent> {
   const instance_id = randomUUID();
@@ -251,14 +239,8 @@ async function withinLimit(work: Promise<void>, limit_ms: number): Promise<boole
 }
 
 if (isProgram(import.meta.url)) {
-  const { values } = parseArgs({
-    options: { config: { type: 'string' }, 'exit-with-parent': { type: 'boolean', default: false } },
-  });
-  await runDaemon({
-    exit_with_parent: values['exit-with-parent'],
-    start: async () => {
-      const config = loadNodeConfig(values.config);
-      return await startNodeAgent(config, createLog({ level: config.log_level, name: 'node-agent' }));
-    },
+  await runDaemon(async config_file => {
+    const config = loadNodeConfig(config_file);
+    return await startNodeAgent(config, createLog({ level: config.log_level, name: 'node-agent' }));
   });
 }

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { NameSchema } from './agent.ts';
 import { ErrorBodySchema } from './errors.ts';
-import { CompletenessSchema, TaskIdSchema, UsageSchema } from './task.ts';
+import { answerShape, TaskIdSchema } from './task.ts';
 import { SliceDataSchema, TextSchema } from './text.ts';
 
 const base = {
@@ -31,13 +31,7 @@ export const FinishedReportSchema = z.object({
   /** The answer; of a failure, what came before it, when that is worth keeping. */
   text: TextSchema.optional(),
   error: ErrorBodySchema.optional(),
-  completeness: CompletenessSchema,
-  usage: UsageSchema.optional(),
-  model: z.string().max(255).optional(),
-  cli_version: z.string().max(255).optional(),
-  run_ms: z.number().nonnegative(),
-  first_chunk_ms: z.number().nonnegative().optional(),
-  warm: z.boolean(),
+  ...answerShape,
 });
 export type FinishedReport = z.infer<typeof FinishedReportSchema>;
 

@@ -96,12 +96,8 @@ export const TaskStateSchema = z.object({
 });
 export type TaskState = z.infer<typeof TaskStateSchema>;
 
-/** `<task>.result`: the answer, or what came of it before an `output_too_large`. */
-export const TaskResultSchema = z.object({
-  v: z.int().positive(),
-  task_id: TaskIdSchema,
-  attempt: z.int().positive(),
-  text: TextSchema,
+/** What is told of an answer besides its text, in a report and in the stored result alike. */
+export const answerShape = {
   completeness: CompletenessSchema,
   usage: UsageSchema.optional(),
   model: z.string().max(255).optional(),
@@ -109,7 +105,17 @@ export const TaskResultSchema = z.object({
   /** Time the attempt took on its node, and until its first chunk. */
   run_ms: z.number().nonnegative(),
   first_chunk_ms: z.number().nonnegative().optional(),
+  /** Whether a process was already up when the attempt came. */
   warm: z.boolean(),
+};
+
+/** `<task>.result`: the answer, or what came of it before an `output_too_large`. */
+export const TaskResultSchema = z.object({
+  v: z.int().positive(),
+  task_id: TaskIdSchema,
+  attempt: z.int().positive(),
+  text: TextSchema,
+  ...answerShape,
 });
 export type TaskResult = z.infer<typeof TaskResultSchema>;
 

@@ -1,39 +1,24 @@
 /** The caller's own configuration: `ccli/config.yaml` under XDG_CONFIG_HOME or ~/.config. Says where the fleet is. */
-import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { isAbsolute, join, resolve } from 'node:path';
-import { parse } from 'yaml';
+import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
-import { CcliError } from '../../protocol/errors.ts';
-import { PREFIX_PATTERN } from '../../protocol/subjects.ts';
-import type { Environment } from './io.ts';
+import type { Environment } from '../../protocol/daemon/settings.ts';
+import {
+  checkSettings,
+  natsFiles,
+  PrefixSchema,
+  pathSchema,
+  readSettings,
+} from '../../protocol/daemon/settings.ts';
 
 export const homeOf = (environment: Environment): string => environment['HOME'] ?? homedir();
 
-const pathSchema = (home: string) =>
-  z
-    .string()
-    .min(1)
-    .transform(path => resolve(path.replace(/^~(?=\/|$)/, home)));
-
 const configSchema = (home: string) => {
-  const path = pathSchema(home).optional();
   return z.strictObject({
-    nats: z
-      .strictObject({
-        url: z.string().min(1).optional(),
-        credentials_file: path,
-        nkey_file: path,
-        token_file: path,
-        ca_file: path,
-      })
-      .prefault({}),
-    prefix: z
-      .string()
-      .regex(PREFIX_PATTERN, 'lower-case letters, digits and "_", at most 31, a letter first')
-      .optional(),
+    nats: z.strictObject({ url: z.string().min(1).optional(), ...natsFiles(pathSchema(home)) }).prefault({}),
+    prefix: PrefixSchema.optional(),
     /** Of a fleet started with `ccli up`. */
-    state_dir: path,
+    state_dir: pathSchema(home).optional(),
   });
 };
 export type CliConfig = z.infer<ReturnType<typeof configSchema>>;
@@ -52,21 +37,17 @@ export function configFile(environment: Environment): string {
  */
 export function loadCliConfig(environment: Environment): CliConfig {
   const file = configFile(environment);
-  const result = configSchema(homeOf(environment)).safeParse(readYaml(file));
-  if (result.success) return result.data;
-  const problems = result.error.issues.map(
-    issue => `  ${issue.path.map(String).join('.') || '(file)'}: ${issue.message}`,
-  );
-  throw new CcliError('config_invalid', `${file} is not a valid configuration:\n${problems.join('\n')}`);
+  return checkSettings(configSchema(homeOf(environment)), existing(file), file);
 }
 
-function readYaml(file: string): unknown {
+function existing(file: string): Record<string, unknown> {
   try {
-    return parse(readFileSync(file, 'utf8')) ?? {};
-  } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ENOTDIR'))
-      return {};
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new CcliError('config_invalid', `The configuration ${file} cannot be read: ${reason}`, { cause });
+    return readSettings(file);
+  } catch (error) {
+    const cause = error instanceof Error ? error.cause : undefined;
+    const missing =
+      cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ENOTDIR');
+    if (missing) return {};
+    throw error;
   }
 }

@@ -1,12 +1,12 @@
 /** Finds the fleet a command speaks to: by flag, environment, configuration file, or what `ccli up` left behind. */
 import { resolve } from 'node:path';
 import type { NatsSettings } from '../../protocol/daemon/connect.ts';
+import type { Environment } from '../../protocol/daemon/settings.ts';
 import { CcliError } from '../../protocol/errors.ts';
 import { DEFAULT_PREFIX, PREFIX_PATTERN } from '../../protocol/subjects.ts';
 import { valueOf } from '../embedded/environment.ts';
 import { defaultStateDir, readRuntimeFile } from '../embedded/runtime-file.ts';
 import { type CliConfig, loadCliConfig } from './config.ts';
-import type { Environment } from './io.ts';
 
 /** As they stand on the command line. */
 export interface FleetFlags {

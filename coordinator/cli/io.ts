@@ -1,8 +1,7 @@
 /** What the command line touches of its process, passed in so that tests can stand in for a terminal or a pipe. */
 import type { Readable, Writable } from 'node:stream';
+import type { Environment } from '../../protocol/daemon/settings.ts';
 import type { Fleet, FleetOptions } from '../embedded/fleet.ts';
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** How `ccli up` starts a fleet: `startFleet` of `coordinator/embedded`. */
 export type StartFleet = (options: FleetOptions) => Promise<Fleet>;

@@ -1,7 +1,8 @@
 /** One of the two streams written to: whether it is a terminal, its colours, and what happens when its reader goes. */
 import { stripVTControlCharacters } from 'node:util';
+import type { Environment } from '../../protocol/daemon/settings.ts';
 import { CcliError } from '../../protocol/errors.ts';
-import type { Environment, OutputStream } from './io.ts';
+import type { OutputStream } from './io.ts';
 import { type Colors, colorsFor } from './render/colors.ts';
 
 export interface Output {

@@ -1,6 +1,7 @@
 /** What happens meanwhile, on stderr: a line a stage, and on a terminal a spinner beside the current one. */
 import yoctoSpinner, { type Spinner } from 'yocto-spinner';
-import type { Environment, OutputStream } from './io.ts';
+import type { Environment } from '../../protocol/daemon/settings.ts';
+import type { OutputStream } from './io.ts';
 import type { Output } from './output.ts';
 
 export interface Progress {

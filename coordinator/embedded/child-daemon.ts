@@ -1,8 +1,8 @@
 /** One of our own daemons as a child. It drains and ends by itself when its stdin does, so it cannot outlive us. */
 import { spawn } from 'node:child_process';
 import { open } from 'node:fs/promises';
+import type { Environment } from '../../protocol/daemon/settings.ts';
 import { CcliError, ErrorCodeSchema } from '../../protocol/errors.ts';
-import type { Environment } from './environment.ts';
 import { killGroup } from './guardian.ts';
 import { lastLines } from './log-tail.ts';
 

@@ -1,5 +1,5 @@
 /** Running a helper program to its end. */
-import type { Environment } from './environment.ts';
+import type { Environment } from '../../protocol/daemon/settings.ts';
 import { spawnGuarded } from './guardian.ts';
 
 interface CommandOptions {

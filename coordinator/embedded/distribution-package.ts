@@ -1,8 +1,8 @@
 /** nats-server from a Debian-like distribution, unpacked into the cache: nothing is installed, root is not needed. */
 import { copyFile, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Environment } from '../../protocol/daemon/settings.ts';
 import { runCommand } from './command.ts';
-import type { Environment } from './environment.ts';
 import { findOnPath, isExecutable } from './executable.ts';
 import { askVersion, formatVersion } from './nats-version.ts';
 

@@ -2,8 +2,7 @@
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import type { NatsSettings } from '../../protocol/daemon/connect.ts';
-
-export type Environment = Readonly<Record<string, string | undefined>>;
+import { type Environment, NATS_VARIABLES } from '../../protocol/daemon/settings.ts';
 
 /** A variable that is set to nothing counts as not set. */
 export const valueOf = (environment: Environment, name: string): string | undefined => {
@@ -26,12 +25,7 @@ export function xdgDir(environment: Environment, name: string, fallback: readonl
 export const cacheDir = (environment: Environment): string =>
   xdgDir(environment, 'XDG_CACHE_HOME', ['.cache']);
 
-const CREDENTIALS = {
-  credentials_file: 'CCLI_NATS_CREDENTIALS_FILE',
-  nkey_file: 'CCLI_NATS_NKEY_FILE',
-  token_file: 'CCLI_NATS_TOKEN_FILE',
-  ca_file: 'CCLI_NATS_CA_FILE',
-} as const;
+const { url: _url, ...CREDENTIALS } = NATS_VARIABLES;
 export const CREDENTIAL_VARIABLES: readonly string[] = Object.values(CREDENTIALS);
 
 export const natsSettings = (url: string, environment: Environment): NatsSettings => ({

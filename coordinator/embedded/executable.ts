@@ -2,7 +2,8 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { type Environment, valueOf } from './environment.ts';
+import type { Environment } from '../../protocol/daemon/settings.ts';
+import { valueOf } from './environment.ts';
 
 export async function isExecutable(path: string): Promise<boolean> {
   try {

@@ -1,6 +1,6 @@
 /** What an embedded fleet is started with. */
 import type { LogLevel } from '../../protocol/daemon/log.ts';
-import type { Environment } from './environment.ts';
+import type { Environment } from '../../protocol/daemon/settings.ts';
 import type { Programs } from './programs.ts';
 
 export interface FleetOptions {

@@ -2,10 +2,11 @@
 import { join, resolve } from 'node:path';
 import type { NatsSettings } from '../../protocol/daemon/connect.ts';
 import type { Lifecycle } from '../../protocol/daemon/lifecycle.ts';
+import type { Environment } from '../../protocol/daemon/settings.ts';
 import { CcliError } from '../../protocol/errors.ts';
 import { startDaemon } from './child-daemon.ts';
 import { startDemoModel } from './demo-model.ts';
-import { CREDENTIAL_VARIABLES, type Environment, natsSettings, valueOf, without } from './environment.ts';
+import { CREDENTIAL_VARIABLES, natsSettings, valueOf, without } from './environment.ts';
 import type { FleetOptions } from './fleet-options.ts';
 import { lastLines } from './log-tail.ts';
 import { type NatsProcess, startNatsProcess } from './nats-process.ts';

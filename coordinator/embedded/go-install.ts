@@ -1,8 +1,9 @@
 /** Building a pinned Go program into the cache. */
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { Environment } from '../../protocol/daemon/settings.ts';
 import { runCommand } from './command.ts';
-import { type Environment, valueOf } from './environment.ts';
+import { valueOf } from './environment.ts';
 import { findOnPath } from './executable.ts';
 
 interface GoInstallOptions {

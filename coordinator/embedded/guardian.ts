@@ -8,7 +8,7 @@
  */
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
-import type { Environment } from './environment.ts';
+import type { Environment } from '../../protocol/daemon/settings.ts';
 import { poll } from './poll.ts';
 
 // The last `kill` ends the watcher and its `sleep`; they share the guardian's group with nobody else.

@@ -2,8 +2,8 @@
 import { mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { Environment } from '../../protocol/daemon/settings.ts';
 import { CcliError } from '../../protocol/errors.ts';
-import type { Environment } from './environment.ts';
 import { isFree } from './free-port.ts';
 import { type Exit, type GuardedProcess, spawnGuarded } from './guardian.ts';
 import { lastLines } from './log-tail.ts';

@@ -5,9 +5,10 @@
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Environment } from '../../protocol/daemon/settings.ts';
 import { CcliError } from '../../protocol/errors.ts';
 import { fetchPackage, hasPackageTools } from './distribution-package.ts';
-import { cacheDir, type Environment, valueOf } from './environment.ts';
+import { cacheDir, valueOf } from './environment.ts';
 import { findOnPath, isExecutable } from './executable.ts';
 import { findGo, goInstall } from './go-install.ts';
 import {

@@ -1,6 +1,7 @@
 /** What the versions of nats-server can do for us. */
+
+import type { Environment } from '../../protocol/daemon/settings.ts';
 import { runCommand } from './command.ts';
-import type { Environment } from './environment.ts';
 
 export interface Version {
   readonly major: number;

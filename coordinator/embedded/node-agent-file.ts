@@ -3,8 +3,9 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { parse, stringify } from 'yaml';
 import { z } from 'zod';
+import type { Environment } from '../../protocol/daemon/settings.ts';
 import { NAME_PATTERN } from '../../protocol/subjects.ts';
-import { type Environment, valueOf } from './environment.ts';
+import { valueOf } from './environment.ts';
 
 const MODEL = 'gemini-2.5-pro';
 

@@ -2,8 +2,9 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { Environment } from '../../protocol/daemon/settings.ts';
 import { readJson, writeJson } from './atomic-file.ts';
-import { type Environment, xdgDir } from './environment.ts';
+import { xdgDir } from './environment.ts';
 import { identify } from './process-identity.ts';
 
 /** Where `ccli up` keeps a fleet when no directory is named. */

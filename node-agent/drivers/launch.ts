@@ -1,7 +1,8 @@
 /** Everything a CLI process needs before it starts: its file, its environment and, for gemini, its home. */
 import type { ToolPolicy } from '../../protocol/agent.ts';
 import type { Log } from '../../protocol/daemon/log.ts';
-import type { AgentConfig, Environment } from '../config.ts';
+import type { Environment } from '../../protocol/daemon/settings.ts';
+import type { AgentConfig } from '../config.ts';
 import { childEnvironment } from '../process/environment.ts';
 import { type Executable, findExecutable } from '../process/executable.ts';
 import { type GeminiHome, makeGeminiHome } from '../process/home.ts';

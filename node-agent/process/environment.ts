@@ -1,6 +1,7 @@
 /** What of the daemon's environment a tool gets to see: an allow-list, since the rest may hold secrets. */
 import { delimiter } from 'node:path';
-import type { AgentConfig, Environment } from '../config.ts';
+import type { Environment } from '../../protocol/daemon/settings.ts';
+import type { AgentConfig } from '../config.ts';
 
 const COMMON = [
   'HOME',

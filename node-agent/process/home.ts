@@ -3,8 +3,9 @@ import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:f
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { ToolPolicy } from '../../protocol/agent.ts';
+import type { Environment } from '../../protocol/daemon/settings.ts';
 import { CcliError } from '../../protocol/errors.ts';
-import type { AgentConfig, Environment } from '../config.ts';
+import type { AgentConfig } from '../config.ts';
 import { authFromEnvironment, forceSettings, parseSettings, selectedAuth } from './settings.ts';
 
 export interface GeminiHome {

@@ -2,8 +2,8 @@
 import { access, constants, readdir, readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import type { Environment } from '../../protocol/daemon/settings.ts';
 import { CcliError } from '../../protocol/errors.ts';
-import type { Environment } from '../config.ts';
 
 export interface NodePlace {
   readonly nvm_dir?: string | undefined;

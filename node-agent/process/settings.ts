@@ -1,6 +1,6 @@
 /** The settings a gemini process of ours runs with: the operator's own, with what the daemon depends on put over them. */
 import type { ToolPolicy } from '../../protocol/agent.ts';
-import type { Environment } from '../config.ts';
+import type { Environment } from '../../protocol/daemon/settings.ts';
 
 type Settings = Readonly<Record<string, unknown>>;
 

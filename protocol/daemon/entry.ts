@@ -1,7 +1,8 @@
 /** What a daemon's `main.ts` does around its work: signals, exit codes, and the end of a parent that started it. */
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type CcliError, ERRORS, toErrorBody } from '../errors.ts';
+import { parseArgs } from 'node:util';
+import { CcliError, ERRORS, toErrorBody } from '../errors.ts';
 
 export interface Daemon {
   /** Drains, then closes everything. Safe to call twice. */
@@ -16,61 +17,84 @@ export function isProgram(url: string): boolean {
   return started !== undefined && realpathSync(started) === fileURLToPath(url);
 }
 
-interface DaemonOptions {
-  readonly start: () => Promise<Daemon>;
-  /** Stop when stdin ends: whoever started this daemon has gone, however it went. */
-  readonly exit_with_parent: boolean;
-}
-
 /**
  * Runs until SIGTERM, SIGINT, the end of a parent, or a failure. A second signal while draining exits at once. The
  * exit code is 0 after an orderly stop, else the failure's own from the error table.
+ *
+ * Takes `--config FILE`, and `--exit-with-parent`: stop when stdin ends, since whoever started this daemon has gone then.
  */
-export async function runDaemon({ start, exit_with_parent }: DaemonOptions): Promise<void> {
-  const { promise: stopAsked, resolve: askStop } = promiseWithResolver();
-  let asked = 0;
-  const onSignal = (): void => {
-    asked += 1;
-    if (asked > 1) process.exit(ERRORS.cancelled.exit);
-    askStop(undefined);
-  };
-  process.on('SIGTERM', onSignal);
-  process.on('SIGINT', onSignal);
-  if (exit_with_parent) {
-    process.stdin.resume();
-    process.stdin.on('end', askStop);
-    process.stdin.on('error', askStop);
+export async function runDaemon(start: (config_file: string | undefined) => Promise<Daemon>): Promise<void> {
+  const stop = createStopSignal();
+  try {
+    const { config, exit_with_parent } = readArguments();
+    if (exit_with_parent) stop.withParent();
+    await live(() => start(config), stop.asked);
+    process.exitCode = 0;
+  } catch (error) {
+    const { code, message, cause } = toErrorBody(error);
+    process.stderr.write(`error ${code}: ${message}${cause === undefined ? '' : ` (${cause})`}\n`);
+    process.exitCode = ERRORS[code].exit;
   }
-  process.exitCode = await live(start, stopAsked);
   // A handle somebody forgot must not keep a stopped daemon alive.
   process.exit();
 }
 
-async function live(start: () => Promise<Daemon>, stopAsked: Promise<undefined>): Promise<number> {
+function readArguments(): { config: string | undefined; exit_with_parent: boolean } {
   try {
-    const starting = start();
-    const daemon = await Promise.race([starting, stopAsked]);
-    if (daemon === undefined) {
-      // Stopped while still starting, most often while waiting for NATS: nothing of ours runs yet. How the start ends
-      // does not matter any more.
-      starting.catch(() => undefined);
-      return 0;
-    }
-    const failure = await Promise.race([stopAsked, daemon.failed]);
-    await daemon.stop();
-    if (failure !== undefined) throw failure;
-    return 0;
+    const { values } = parseArgs({
+      options: { config: { type: 'string' }, 'exit-with-parent': { type: 'boolean', default: false } },
+    });
+    return { config: values.config, exit_with_parent: values['exit-with-parent'] };
   } catch (error) {
-    const { code, message, cause } = toErrorBody(error);
-    process.stderr.write(`error ${code}: ${message}${cause === undefined ? '' : ` (${cause})`}\n`);
-    return ERRORS[code].exit;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new CcliError('invalid_request', `${reason} Use --config FILE.`);
   }
 }
 
-function promiseWithResolver(): { promise: Promise<undefined>; resolve: (value: undefined) => void } {
-  let resolve = (_value: undefined): void => undefined;
-  const promise = new Promise<undefined>(settle => {
-    resolve = settle;
+const STOP = Symbol('stop');
+
+interface StopSignal {
+  readonly asked: Promise<typeof STOP>;
+  /** The end of stdin asks for it too. */
+  withParent(): void;
+}
+
+function createStopSignal(): StopSignal {
+  let ask = (): void => undefined;
+  const asked = new Promise<typeof STOP>(resolve => {
+    ask = () => {
+      resolve(STOP);
+    };
   });
-  return { promise, resolve };
+  let signals = 0;
+  const onSignal = (): void => {
+    signals += 1;
+    if (signals > 1) process.exit(ERRORS.cancelled.exit);
+    ask();
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  return {
+    asked,
+    withParent() {
+      process.stdin.on('end', ask);
+      process.stdin.on('error', ask);
+      process.stdin.resume();
+    },
+  };
+}
+
+/** @throws CcliError why the daemon could not start, or could not go on */
+async function live(start: () => Promise<Daemon>, stopAsked: Promise<typeof STOP>): Promise<void> {
+  const starting = start();
+  const daemon = await Promise.race([starting, stopAsked]);
+  if (daemon === STOP) {
+    // Stopped while still starting, most often while waiting for NATS: nothing of ours runs yet, and how the start
+    // ends does not matter any more.
+    starting.catch(() => undefined);
+    return;
+  }
+  const end = await Promise.race([stopAsked, daemon.failed]);
+  await daemon.stop();
+  if (end !== STOP) throw end;
 }

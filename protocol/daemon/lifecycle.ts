@@ -1,4 +1,5 @@
 /** One owner for everything that must be closed: timers, sockets, children, consumers. */
+import { errorFields, type Log } from './log.ts';
 
 export interface Lifecycle {
   /** Aborts when stopping begins. */
@@ -79,4 +80,21 @@ export function createLifecycle({ onError }: LifecycleOptions): Lifecycle {
       return stopping;
     },
   };
+}
+
+/**
+ * Starts something whose parts live in one lifecycle, and closes those that were already there when it fails to start.
+ */
+export async function startWithin<T>(log: Log, compose: (lifecycle: Lifecycle) => Promise<T>): Promise<T> {
+  const lifecycle = createLifecycle({
+    onError: (error, what) => {
+      log.error('unexpected_error', { what, ...errorFields(error) });
+    },
+  });
+  try {
+    return await compose(lifecycle);
+  } catch (error) {
+    await lifecycle.stop();
+    throw error;
+  }
 }

@@ -8,7 +8,7 @@ const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([['overhead', overhea
 const interrupted = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.on(name, () => {
-    interrupted.abort(new CcliError('cancelled'));
+    interrupted.abort(new CcliError('cancelled', 'Interrupted; everything it had started is stopped.'));
   });
 
 process.exitCode = await main(process.argv.slice(2));

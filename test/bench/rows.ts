@@ -44,7 +44,19 @@ const summarize = (samples: readonly number[]): Summary => ({
   p90_ms: quantile(samples, 0.9),
 });
 
-const HEAD = ['row (ms)', 'pairs', 'limit', 'p90', 'ours', 'p90', 'over', 'in pairs', 'ratio', 'allowed', ''];
+const HEAD = [
+  'row (ms)',
+  'pairs',
+  'limit',
+  'p90',
+  'ours',
+  'p90',
+  'over',
+  'in pairs',
+  'ratio',
+  'allowed',
+  'verdict',
+];
 
 export const renderRows = (rows: readonly Row[]): string =>
   figures(

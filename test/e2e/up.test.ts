@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { built } from '../support/built.ts';
 import { refusals, startGeminiStub } from '../support/gemini-stub.ts';

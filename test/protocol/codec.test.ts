@@ -24,9 +24,12 @@ function refusal(work: () => unknown): { code: string; message: string } {
 }
 
 describe('the codec', () => {
-  test.each(['', 'plain', 'zażółć 🚀 \u0000 \ufeff', '\ud800 alone', '"\\\n\u2028'])('round-trips %j', text => {
-    expect(decode(Pair, encode(Pair, { v: 1, text }))).toEqual({ v: 1, text });
-  });
+  test.each(['', 'plain', 'zażółć 🚀 \u0000 \ufeff', '\ud800 alone', '"\\\n\u2028'])(
+    'round-trips %j',
+    text => {
+      expect(decode(Pair, encode(Pair, { v: 1, text }))).toEqual({ v: 1, text });
+    },
+  );
 
   test('drops fields that its schema does not name, so that newer peers may add some', () => {
     expect(decode(Pair, bytes('{"v":1,"text":"a","new":true}'))).toEqual({ v: 1, text: 'a' });
@@ -90,7 +93,10 @@ describe('the codec', () => {
     ['100,000 arrays begun', bytes('['.repeat(100_000))],
     ['100,000 arrays nested', bytes(`${'['.repeat(100_000)}${']'.repeat(100_000)}`)],
     ['100,000 objects nested', bytes(`${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`)],
-    ['deep nesting where a record belongs', bytes(`{"prompt":"a","labels":{"a":${'['.repeat(50_000)}${']'.repeat(50_000)}}}`)],
+    [
+      'deep nesting where a record belongs',
+      bytes(`{"prompt":"a","labels":{"a":${'['.repeat(50_000)}${']'.repeat(50_000)}}}`),
+    ],
     ['numbers no integer holds', bytes('{"v":1,"prompt":"a","timeout_ms":1e308,"priority":-1e400}')],
   ])('refuses %s with a code, through every schema', (_what, payload) => {
     for (const schema of EVERY) {

@@ -90,6 +90,8 @@ describe('an error on a wire', () => {
   });
 
   test('of a code nobody knows is refused', () => {
-    expect(ErrorBodySchema.safeParse({ code: 'toString', message: '', retryable: false }).success).toBe(false);
+    expect(ErrorBodySchema.safeParse({ code: 'toString', message: '', retryable: false }).success).toBe(
+      false,
+    );
   });
 });

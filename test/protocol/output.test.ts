@@ -5,7 +5,7 @@ import { ChunkSchema, pieces } from '../../protocol/output.ts';
 import { seeded, seeds } from '../support/random.ts';
 
 const UNITS = 64 * 1024;
-const wellFormed = (text: string): boolean => text.isWellFormed();
+const wellFormed = (text: string): boolean => Buffer.from(text).toString() === text;
 
 test.each([
   ['nothing', '', 0],
@@ -23,7 +23,11 @@ test.each([
 });
 
 test('half a character alone, at a cut or at the end, neither loops nor gets lost', () => {
-  for (const text of ['\ud83d'.repeat(UNITS * 2), `${'a'.repeat(UNITS - 1)}\ud83d`, '\ude80'.repeat(UNITS + 1)])
+  for (const text of [
+    '\ud83d'.repeat(UNITS * 2),
+    `${'a'.repeat(UNITS - 1)}\ud83d`,
+    '\ude80'.repeat(UNITS + 1),
+  ])
     expect(pieces(text).join('') === text).toBe(true);
 });
 

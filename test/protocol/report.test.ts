@@ -2,7 +2,14 @@ import { expect, test } from 'vitest';
 import { type Report, ReportSchema, reportId } from '../../protocol/report.ts';
 
 const base = { v: 1, node: 'walnut', instance_id: 'i1', task_id: 't1', attempt: 2 } as const;
-const finished = { ...base, kind: 'finished', outcome: 'completed', completeness: 'whole', run_ms: 1, warm: true } as const;
+const finished = {
+  ...base,
+  kind: 'finished',
+  outcome: 'completed',
+  completeness: 'whole',
+  run_ms: 1,
+  warm: true,
+} as const;
 
 test.each<[Report, string]>([
   [{ ...base, kind: 'started' }, 't1.2.started'],

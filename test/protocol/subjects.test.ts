@@ -29,7 +29,9 @@ test('every name on NATS begins with the prefix of its fleet', () => {
     controlBucket: 'lab2_control',
     blobsBucket: 'lab2_blobs',
   });
-  expect(NODE_VERBS.map(verb => node('walnut', verb))).toEqual(NODE_VERBS.map(verb => `lab2.node.walnut.${verb}`));
+  expect(NODE_VERBS.map(verb => node('walnut', verb))).toEqual(
+    NODE_VERBS.map(verb => `lab2.node.walnut.${verb}`),
+  );
   expect(advert('walnut')).toBe('lab2.node.walnut.advert');
   expect(report('walnut')).toBe('lab2.node.walnut.report');
   expect(output('walnut', 't1', 2)).toBe('lab2.node.walnut.output.t1.2');

@@ -37,11 +37,14 @@ function step(text: string): TaskStep {
 }
 
 function after(...steps: readonly string[]): TaskState {
-  return steps.reduce<TaskState>((state, text) => {
-    const next = transition(state, step(text), 1);
-    if (!next.ok) throw new Error(`${text}: ${next.reason}`);
-    return next.state;
-  }, queuedState('t1', 1));
+  return steps.reduce<TaskState>(
+    (state, text) => {
+      const next = transition(state, step(text), 1);
+      if (!next.ok) throw new Error(`${text}: ${next.reason}`);
+      return next.state;
+    },
+    queuedState('t1', 1),
+  );
 }
 
 const TWO_ATTEMPTS = ['assign 1', 'requeue 1', 'assign 2'];
@@ -164,16 +167,23 @@ describe('whatever steps come in whatever order', () => {
       const grown = next.state.attempts.length - state.attempts.length;
       expect(grown).toBe(taken.step === 'assign' ? 1 : 0);
       state = next.state;
-      expect(state.attempts.map(({ attempt }) => attempt)).toEqual(state.attempts.map((_, index) => index + 1));
+      expect(state.attempts.map(({ attempt }) => attempt)).toEqual(
+        state.attempts.map((_, index) => index + 1),
+      );
       expect(TaskStateSchema.parse(state)).toEqual(state);
       // Every attempt but the current one has told why it ended, unless the task is over.
       const open = state.attempts.filter(attempt => attempt.error === undefined);
-      if (!isTerminal(state.status)) expect(open.map(({ attempt }) => attempt)).toEqual(currentOf(state) === undefined ? [] : [currentOf(state)]);
+      if (!isTerminal(state.status))
+        expect(open.map(({ attempt }) => attempt)).toEqual(
+          currentOf(state) === undefined ? [] : [currentOf(state)],
+        );
       expect(state.result_attempt !== undefined).toBe(state.status === 'completed');
     }
   });
 
   test('every status can be reached', () => {
-    expect(Object.values(STATES).map(({ status }) => status)).toEqual(expect.arrayContaining([...TASK_STATUSES]));
+    expect(Object.values(STATES).map(({ status }) => status)).toEqual(
+      expect.arrayContaining([...TASK_STATUSES]),
+    );
   });
 });

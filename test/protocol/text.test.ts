@@ -3,7 +3,15 @@ import { describe, expect, test } from 'vitest';
 import { encode } from '../../protocol/codec.ts';
 import { CcliError } from '../../protocol/errors.ts';
 import { INLINE_TEXT_BYTES, MAX_MESSAGE_BYTES, SLICE_BYTES } from '../../protocol/limits.ts';
-import { cut, fitsInline, join, SliceDataSchema, type TextRef, TextRefSchema, TextSchema } from '../../protocol/text.ts';
+import {
+  cut,
+  fitsInline,
+  join,
+  SliceDataSchema,
+  type TextRef,
+  TextRefSchema,
+  TextSchema,
+} from '../../protocol/text.ts';
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
@@ -53,14 +61,19 @@ describe('a long text', () => {
       expect.unreachable();
     } catch (error) {
       expect(error).toBeInstanceOf(CcliError);
-      expect(error).toMatchObject({ code: 'slices_incomplete', message: expect.stringMatching(message) as unknown });
+      expect(error).toMatchObject({
+        code: 'slices_incomplete',
+        message: expect.stringMatching(message) as unknown,
+      });
     }
   });
 
   test('that is not UTF-8 is refused with a code, though its hash is right', () => {
     const bytes = Uint8Array.of(0x61, 0xff);
     const announced = { slices: 1, size_bytes: 2, sha256: sha256(bytes) };
-    expect(() => join([bytes], announced, sha256)).toThrow(expect.objectContaining({ code: 'invalid_request' }));
+    expect(() => join([bytes], announced, sha256)).toThrow(
+      expect.objectContaining({ code: 'invalid_request' }),
+    );
   });
 });
 

@@ -13,7 +13,6 @@ export interface Terminal {
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences start with one
-// eslint-disable-next-line no-control-regex
 const ESCAPES = /\u001b\[[0-9;?]*[a-zA-Z]|\r/g;
 
 /** Ended when the test that asks for it has finished. */

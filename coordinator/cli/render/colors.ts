@@ -1,5 +1,5 @@
 import pc from 'picocolors';
-import type { Environment } from '../io.ts';
+import type { Environment } from '../../../protocol/daemon/settings.ts';
 
 export type Colors = ReturnType<typeof pc.createColors>;
 

@@ -16,7 +16,14 @@ interface DirectCli {
   stop(): Promise<void>;
 }
 
-export async function startDirect(options: DriverOptions, lifecycle: Lifecycle): Promise<DirectCli> {
+interface DirectOptions {
+  readonly launch: DriverOptions;
+  readonly lifecycle: Lifecycle;
+  /** Ends the CLI, and with it whatever it is asked. */
+  readonly signal: AbortSignal;
+}
+
+export async function startDirect({ launch: options, lifecycle, signal }: DirectOptions): Promise<DirectCli> {
   const { agent, config } = options;
   const launch = await prepareLaunch(options, agent.tool_policy);
   lifecycle.defer('home of the direct CLI', () => launch.remove());
@@ -32,6 +39,8 @@ export async function startDirect(options: DriverOptions, lifecycle: Lifecycle):
     env: launch.env,
   });
   lifecycle.defer('the direct CLI', () => tool.stop());
+  signal.addEventListener('abort', () => void tool.stop());
+  signal.throwIfAborted();
 
   let onText = (_text: string): void => undefined;
   const rpc = client({ name: 'bench' })

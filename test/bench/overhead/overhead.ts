@@ -62,7 +62,7 @@ async function warmRows(
 ): Promise<Row[]> {
   if (count === 0) return [];
   say(`warm: ${count} pairs`);
-  const direct = await startDirect(fleet.launchOptions(WARM), lifecycle);
+  const direct = await startDirect({ launch: fleet.launchOptions(WARM), lifecycle, signal });
   const pairs = await measurePairs<Timing>({
     count,
     warm_up: WARM_UP.warm,

@@ -97,7 +97,7 @@ describe('finding a fleet', () => {
 
   test('a file that is no YAML is named', async () => {
     const environment = await home('nats: [\n');
-    expect((await ccli(['agents'], { environment })).err).toContain('config.yaml cannot be read: ');
+    expect((await ccli(['agents'], { environment })).err).toContain('config.yaml cannot be read.');
   });
 
   test('a prefix that cannot be one is refused', async () => {

@@ -53,8 +53,18 @@ describe('a report', () => {
     ['started, of the current attempt', assigned, started(1), 'running'],
     ['started, twice', running, started(1), 'ignored: the attempt is past its start'],
     ['started, of a superseded attempt', second, started(1), 'ignored: the attempt is past its start'],
-    ['started, after the requeue', apply(running, failed(1, 'cli_crashed')), started(1), 'ignored: the attempt is past its start'],
-    ['started, of an attempt never assigned', assigned, started(2), 'ignored: the attempt was never assigned'],
+    [
+      'started, after the requeue',
+      apply(running, failed(1, 'cli_crashed')),
+      started(1),
+      'ignored: the attempt is past its start',
+    ],
+    [
+      'started, of an attempt never assigned',
+      assigned,
+      started(2),
+      'ignored: the attempt was never assigned',
+    ],
     ['of a task that nobody was given', queued, finished(1), 'ignored: the attempt was never assigned'],
     ['completed', running, finished(1), 'completed'],
     ['completed, before the started one came', assigned, finished(1), 'completed'],
@@ -64,15 +74,27 @@ describe('a report', () => {
     ['failed, before the started one came', assigned, failed(1, 'cli_crashed'), 'queued'],
     ['failed with something final', running, failed(1, 'safety_refused'), 'failed'],
     ['failed without a reason', running, finished(1, { outcome: 'failed' }), 'failed'],
-    ['failed, of a superseded attempt', second, failed(1, 'safety_refused'), 'ignored: a later attempt has taken over'],
+    [
+      'failed, of a superseded attempt',
+      second,
+      failed(1, 'safety_refused'),
+      'ignored: a later attempt has taken over',
+    ],
     ['cancelled', running, cancelled(1), 'cancelled'],
     ['cancelled, of a superseded attempt', second, cancelled(1), 'ignored: a later attempt has taken over'],
     ['completed, twice', completed, finished(1), 'ignored: the task is already completed'],
     ['failed, after the end', completed, failed(1, 'cli_crashed'), 'ignored: the task is already completed'],
-    ['completed, after a cancel', apply(running, cancelled(1)), finished(1), 'ignored: the task is already cancelled'],
+    [
+      'completed, after a cancel',
+      apply(running, cancelled(1)),
+      finished(1),
+      'ignored: the task is already cancelled',
+    ],
   ])('%s: %#', (_what, state, report, expected) => {
     const folded = fold(state, {}, report, 1);
-    expect(folded.outcome === 'ignore' ? `ignored: ${folded.reason}` : apply(state, report).status).toBe(expected);
+    expect(folded.outcome === 'ignore' ? `ignored: ${folded.reason}` : apply(state, report).status).toBe(
+      expected,
+    );
   });
 
   test('of a failure that is tried again carries the pause and the reason, and keeps no text', () => {
@@ -102,7 +124,9 @@ describe('a report', () => {
   });
 
   test('of the last attempt allowed ends the task', () => {
-    expect(fold(running, { max_attempts: 1 }, failed(1, 'cli_crashed'), 0)).toMatchObject({ step: { step: 'fail' } });
+    expect(fold(running, { max_attempts: 1 }, failed(1, 'cli_crashed'), 0)).toMatchObject({
+      step: { step: 'fail' },
+    });
   });
 });
 
@@ -129,7 +153,9 @@ describe('reports in any order, any of them twice', () => {
       if (ended === undefined && ['completed', 'failed', 'cancelled'].includes(state.status)) ended = state;
       if (ended !== undefined) expect(state).toEqual(ended);
     }
-    const success = [first, other].some(report => report.kind === 'finished' && report.outcome === 'completed');
+    const success = [first, other].some(
+      report => report.kind === 'finished' && report.outcome === 'completed',
+    );
     expect(state.status).toBe(success ? 'completed' : 'queued');
     expect(apply(state, ...random.shuffle(all))).toEqual(state);
   });

@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { hear, isContested, isLost, type NodeChange, type NodeRecord } from '../../../coordinator/core/liveness.ts';
+import {
+  hear,
+  isContested,
+  isLost,
+  type NodeChange,
+  type NodeRecord,
+} from '../../../coordinator/core/liveness.ts';
 import type { Advert } from '../../../protocol/advert.ts';
 
 const INTERVAL_MS = 1_000;

@@ -8,20 +8,56 @@ describe('whether an agent fits', () => {
   test.each([
     ['walnut-gemini 0/2', '', 'free', undefined, undefined],
     ['walnut-gemini 1/2', '', 'free', undefined, undefined],
-    ['walnut-gemini 0/2', 'agent=walnut-gemini type=cli_gemini specialty=general_ai', 'free', undefined, undefined],
+    [
+      'walnut-gemini 0/2',
+      'agent=walnut-gemini type=cli_gemini specialty=general_ai',
+      'free',
+      undefined,
+      undefined,
+    ],
     ['walnut-gemini 0/2', 'model=anything', 'free', undefined, undefined],
     ['walnut-gemini 0/2 models=pro,flash', 'model=flash', 'free', undefined, undefined],
     ['walnut-gemini 0/2 label=gpu:a100', 'label=gpu:a100', 'free', undefined, undefined],
     ['walnut-gemini 0/2 max_prompt=10', 'bytes=10', 'free', undefined, undefined],
     ['walnut-gemini 0/2', 'agent=other', 'misfit', 'agent_unknown', 'It is not other.'],
     ['walnut-gemini 0/2', 'type=ollama', 'misfit', 'agent_type_unknown', 'It is of type cli_gemini.'],
-    ['walnut-gemini 0/2', 'specialty=tester', 'misfit', 'no_agent_fits', 'Its specialty is general_ai, not tester.'],
-    ['walnut-gemini 0/2 models=pro,flash', 'model=ultra', 'misfit', 'model_not_found', 'It serves pro, flash, not ultra.'],
-    ['walnut-gemini 0/2 label=gpu:a100', 'label=gpu:h100', 'misfit', 'no_agent_fits', 'It has no label gpu=h100.'],
+    [
+      'walnut-gemini 0/2',
+      'specialty=tester',
+      'misfit',
+      'no_agent_fits',
+      'Its specialty is general_ai, not tester.',
+    ],
+    [
+      'walnut-gemini 0/2 models=pro,flash',
+      'model=ultra',
+      'misfit',
+      'model_not_found',
+      'It serves pro, flash, not ultra.',
+    ],
+    [
+      'walnut-gemini 0/2 label=gpu:a100',
+      'label=gpu:h100',
+      'misfit',
+      'no_agent_fits',
+      'It has no label gpu=h100.',
+    ],
     ['walnut-gemini 0/2', 'label=constructor:x', 'misfit', 'no_agent_fits', 'It has no label constructor=x.'],
-    ['walnut-gemini 0/2 max_prompt=10', 'bytes=11', 'misfit', 'prompt_too_large', 'It takes prompts of up to 10 bytes; this one has 11.'],
+    [
+      'walnut-gemini 0/2 max_prompt=10',
+      'bytes=11',
+      'misfit',
+      'prompt_too_large',
+      'It takes prompts of up to 10 bytes; this one has 11.',
+    ],
     ['walnut-gemini 0/2 silent', '', 'away', 'node_lost', 'Node walnut is silent.'],
-    ['walnut-gemini 0/2 contested', '', 'away', 'wrong_instance', 'Two daemons call themselves walnut; stop one.'],
+    [
+      'walnut-gemini 0/2 contested',
+      '',
+      'away',
+      'wrong_instance',
+      'Two daemons call themselves walnut; stop one.',
+    ],
     ['walnut-gemini 0/2 draining', '', 'away', 'draining', 'Node walnut is draining.'],
     ['walnut-gemini 0/2 disabled', '', 'away', 'agent_disabled', 'walnut-gemini is disabled.'],
     ['walnut-gemini 0/2 broken', '', 'broken', 'cli_missing', 'walnut-gemini has no CLI.'],
@@ -31,7 +67,13 @@ describe('whether an agent fits', () => {
     ['walnut-gemini 3/2', '', 'busy', 'slots_taken', 'All 2 slots of walnut-gemini are taken.'],
     ['walnut-gemini 0/0', '', 'busy', 'slots_taken', 'All 0 slots of walnut-gemini are taken.'],
     // What can never be mended by waiting is said first.
-    ['walnut-gemini 2/2 silent broken', 'type=ollama', 'misfit', 'agent_type_unknown', 'It is of type cli_gemini.'],
+    [
+      'walnut-gemini 2/2 silent broken',
+      'type=ollama',
+      'misfit',
+      'agent_type_unknown',
+      'It is of type cli_gemini.',
+    ],
     ['walnut-gemini 2/2 silent broken', '', 'away', 'node_lost', 'Node walnut is silent.'],
   ] as const)('agent %s, asked for "%s", is %s', (candidate, wanted, fit, code, message) => {
     const found = fitOf(agent(candidate), demand(wanted));
@@ -65,13 +107,26 @@ describe('the choice among free agents', () => {
 });
 
 describe('why no agent fits', () => {
-  const fleet = ['walnut-gemini 0/2 models=pro,flash max_prompt=100', 'ironwood-claude 0/1 type=cli_claude max_prompt=50'];
+  const fleet = [
+    'walnut-gemini 0/2 models=pro,flash max_prompt=100',
+    'ironwood-claude 0/1 type=cli_claude max_prompt=50',
+  ];
 
   test.each([
     [[], '', 'no_agents', 'No agent has joined this fleet; start one with `ccli node-agent`.'],
-    [fleet, 'agent=nobody', 'agent_unknown', 'No agent is called "nobody"; there are ironwood-claude, walnut-gemini.'],
+    [
+      fleet,
+      'agent=nobody',
+      'agent_unknown',
+      'No agent is called "nobody"; there are ironwood-claude, walnut-gemini.',
+    ],
     [['one 0/1'], 'agent=nobody', 'agent_unknown', 'No agent is called "nobody"; there is one.'],
-    [fleet, 'type=ollama', 'agent_type_unknown', 'No agent is of type ollama; there are cli_claude, cli_gemini.'],
+    [
+      fleet,
+      'type=ollama',
+      'agent_type_unknown',
+      'No agent is of type ollama; there are cli_claude, cli_gemini.',
+    ],
     [fleet, 'specialty=tester', 'no_agent_fits', ERRORS.no_agent_fits.says],
     [
       fleet,

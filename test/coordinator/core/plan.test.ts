@@ -284,7 +284,12 @@ describe('any plan', () => {
 
     test('fails the tasks that have waited too long, and no others', () => {
       const failed = actions.filter(({ action }) => action === 'fail').map(({ task_id }) => task_id);
-      expect(failed.sort()).toEqual(given.queued.filter(expired).map(({ task_id }) => task_id).sort());
+      expect(failed.sort()).toEqual(
+        given.queued
+          .filter(expired)
+          .map(({ task_id }) => task_id)
+          .sort(),
+      );
     });
 
     test('is the same for the same snapshot, in whatever order it is listed', () => {

@@ -10,8 +10,10 @@ const body = (code: ErrorCode, more: Partial<ErrorBody> = {}): ErrorBody => ({
   ...more,
 });
 
-/** Attempts that ended with these codes; "open" for one that has not ended, "!" for one that had started. */
-const attempts = (...codes: readonly (ErrorCode | 'open' | `${ErrorCode}!`)[]): Attempt[] =>
+/** How an attempt ended; "!" for one that had started, "open" for one that has not ended. */
+type Past = ErrorCode | `${ErrorCode}!` | 'open';
+
+const attempts = (...codes: readonly Past[]): Attempt[] =>
   codes.map((text, index) => {
     const [code] = text.split('!');
     const known = Object.keys(ERRORS).find((name): name is ErrorCode => name === code);
@@ -29,14 +31,21 @@ const attempts = (...codes: readonly (ErrorCode | 'open' | `${ErrorCode}!`)[]): 
 interface Failure {
   readonly code: ErrorCode;
   readonly refused?: boolean;
-  readonly earlier?: Parameters<typeof attempts>;
+  readonly earlier?: readonly Past[];
   readonly options?: TaskOptions;
   readonly retry_after_ms?: number;
   readonly random?: number;
 }
 
 /** The pause before another attempt; undefined when there is to be none. */
-function pause({ code, refused = false, earlier = [], options = {}, retry_after_ms, random = 1 }: Failure): number | undefined {
+function pause({
+  code,
+  refused = false,
+  earlier = [],
+  options = {},
+  retry_after_ms,
+  random = 1,
+}: Failure): number | undefined {
   const verdict = judgeFailure({
     error: body(code, retry_after_ms === undefined ? {} : { retry_after_ms }),
     refused,
@@ -71,9 +80,12 @@ describe('a failed attempt', () => {
     // What the service asks for is waited, and never less than our own pause.
     [{ code: 'rate_limited', retry_after_ms: 90_000 }, 90_000],
     [{ code: 'rate_limited', retry_after_ms: 5 }, 1_000],
-  ] as const satisfies [Failure, number | undefined][])('%j is tried again after %s ms', (failure, expected) => {
-    expect(pause(failure)).toBe(expected);
-  });
+  ] as const satisfies [Failure, number | undefined][])(
+    '%j is tried again after %s ms',
+    (failure, expected) => {
+      expect(pause(failure)).toBe(expected);
+    },
+  );
 
   test('pauses longer each time, up to a minute', () => {
     const earlier = Array.from({ length: 20 }, () => 'cli_crashed!' as const);
@@ -111,7 +123,7 @@ describe('a refused attempt', () => {
     [['slots_taken', 'cli_crashed!'], 500],
     [Array.from({ length: 30 }, () => 'slots_taken' as const), 5_000],
   ] as const)('after %j is offered again in %d ms', (earlier, expected) => {
-    expect(pause({ code: 'slots_taken', refused: true, earlier: [...earlier] })).toBe(expected);
+    expect(pause({ code: 'slots_taken', refused: true, earlier })).toBe(expected);
   });
 
   test.each(['model_not_found', 'prompt_too_large', 'invalid_request'] as const)(

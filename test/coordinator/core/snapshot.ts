@@ -1,8 +1,9 @@
 /** Agents and tasks from a line of words each, so that a case reads as what it is about. */
-import { AgentTypeSchema, SpecialtySchema } from '../../../protocol/agent.ts';
-import type { TaskOptions } from '../../../protocol/task.ts';
+
 import type { Candidate, Demand } from '../../../coordinator/core/placement.ts';
 import type { Action, QueuedTask, Snapshot } from '../../../coordinator/core/plan.ts';
+import { AgentTypeSchema, SpecialtySchema } from '../../../protocol/agent.ts';
+import type { TaskOptions } from '../../../protocol/task.ts';
 
 /** `warm model=a,b` as a map; a word alone is `yes`. */
 function wordsOf(words: readonly string[], known: readonly string[]): Map<string, string> {
@@ -15,8 +16,10 @@ function wordsOf(words: readonly string[], known: readonly string[]): Map<string
   return found;
 }
 
-const labels = (text: string | undefined): Record<string, string> =>
-  text === undefined ? {} : Object.fromEntries([text.split(':')]);
+const labels = (text: string | undefined): Record<string, string> => {
+  const [name, value = ''] = text?.split(':') ?? [];
+  return name === undefined ? {} : { [name]: value };
+};
 
 const AGENT_WORDS = [
   'node',
@@ -95,7 +98,12 @@ function demandOf(words: ReadonlyMap<string, string>): Demand {
 
 /** `type=cli_gemini bytes=5`; nothing asks for anything. */
 export const demand = (text: string): Demand =>
-  demandOf(wordsOf(text.split(/\s+/).filter(word => word !== ''), DEMAND_WORDS));
+  demandOf(
+    wordsOf(
+      text.split(/\s+/).filter(word => word !== ''),
+      DEMAND_WORDS,
+    ),
+  );
 
 /** `t1 priority=2 waited=500`; `seq` is its turn to arrive. */
 export function task(text: string, seq: number): QueuedTask {
@@ -113,7 +121,10 @@ export function task(text: string, seq: number): QueuedTask {
 
 /** Lines that begin with `agent` or `task`, tasks in order of arrival. */
 export function snapshot(text: string): Snapshot {
-  const lines = text.trim().split('\n').map(line => line.trim());
+  const lines = text
+    .trim()
+    .split('\n')
+    .map(line => line.trim());
   const after = (kind: string): string[] =>
     lines.filter(line => line.startsWith(`${kind} `)).map(line => line.slice(kind.length + 1));
   return { candidates: after('agent').map(agent), queued: after('task').map(task) };

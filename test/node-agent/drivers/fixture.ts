@@ -3,11 +3,12 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { stringify } from 'yaml';
-import { type AgentConfig, type Environment, loadNodeConfig } from '../../../node-agent/config.ts';
+import { type AgentConfig, loadNodeConfig } from '../../../node-agent/config.ts';
 import { createAcpDriver } from '../../../node-agent/drivers/acp/driver.ts';
 import { createDriver } from '../../../node-agent/drivers/create.ts';
 import type { Driver, DriverResult, DriverTask } from '../../../node-agent/drivers/driver.ts';
 import type { Log } from '../../../protocol/daemon/log.ts';
+import type { Environment } from '../../../protocol/daemon/settings.ts';
 import { CcliError } from '../../../protocol/errors.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 

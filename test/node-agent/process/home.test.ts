@@ -1,9 +1,9 @@
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Environment } from '../../../node-agent/config.ts';
 import { makeGeminiHome } from '../../../node-agent/process/home.ts';
 import type { ToolPolicy } from '../../../protocol/agent.ts';
+import type { Environment } from '../../../protocol/daemon/settings.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 import { failure } from '../drivers/fixture.ts';
 

@@ -1,7 +1,8 @@
 /** A process for `runCli`: streams that remember, signals that a test sends. */
 import { PassThrough, Readable } from 'node:stream';
-import type { CliIo, Environment, Interrupt, OutputStream } from '../../../../coordinator/cli/io.ts';
+import type { CliIo, Interrupt, OutputStream } from '../../../../coordinator/cli/io.ts';
 import { runCli } from '../../../../coordinator/cli/run-cli.ts';
+import type { Environment } from '../../../../protocol/daemon/settings.ts';
 import { CcliError } from '../../../../protocol/errors.ts';
 
 interface FakeOptions {

@@ -1,0 +1,185 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { createFleet, type Fleet } from '../../coordinator/fleet.ts';
+import { createMirror } from '../../coordinator/mirror.ts';
+import { createSubmit } from '../../coordinator/submit.ts';
+import { AdvertSchema } from '../../protocol/advert.ts';
+import type { AgentStatus } from '../../protocol/agent.ts';
+import { encode } from '../../protocol/codec.ts';
+import { createLog } from '../../protocol/daemon/log.ts';
+import { INLINE_TEXT_BYTES, MAX_PROMPT_BYTES } from '../../protocol/limits.ts';
+import type { SubmitRequest } from '../../protocol/operation.ts';
+import { cut } from '../../protocol/text.ts';
+import { agent } from './core/snapshot.ts';
+import { testTaskStore } from './task-store.ts';
+
+/** A fleet that has heard of these agents, and does not wait for more. */
+function fleetOf(agents: readonly AgentStatus[]): Fleet {
+  const log = createLog({ level: 'silent', name: 'test' });
+  const quiet = (): void => undefined;
+  const fleet = createFleet({
+    prefix: 'ccli',
+    clock: () => 0,
+    settle_ms: 0,
+    onChange: quiet,
+    onNode: quiet,
+    log,
+  });
+  const advert = {
+    v: 1,
+    node: 'walnut',
+    instance_id: 'i1',
+    seq: 1,
+    version: '0.1.0',
+    node_js: 'v22.14.0',
+    interval_ms: 5_000,
+    uptime_ms: 1,
+    draining: false,
+    outbox: 0,
+    config_revision: 0,
+    host: { cpus: 1, load_1m: 0, memory_total_bytes: 1, memory_available_bytes: 1, gpus: [] },
+    agents: [...agents],
+    running: [],
+  };
+  if (agents.length > 0) fleet.receive('ccli.node.walnut.advert', encode(AdvertSchema, advert));
+  return fleet;
+}
+
+async function door(...agents: readonly string[]) {
+  const store = await testTaskStore();
+  const fleet = fleetOf(
+    (agents.length === 0 ? ['walnut-gemini 0/2 max_prompt=33554432'] : agents).map(
+      text => agent(text).status,
+    ),
+  );
+  let activations = 0;
+  const coordinator = () => {
+    const mirror = createMirror({ clock: () => 0, onChange: () => undefined });
+    const activate = (): void => {
+      activations += 1;
+    };
+    const submit = createSubmit({ store, mirror, fleet, activate });
+    return (request: SubmitRequest, caller = 'local') =>
+      submit(request, { caller, signal: new AbortController().signal });
+  };
+  return { store, coordinator, submit: coordinator(), activations: () => activations };
+}
+
+const refOf = (text: string) => {
+  const bytes = new TextEncoder().encode(text);
+  const slices = cut(bytes);
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  return { slices, ref: { slices: slices.length, size_bytes: bytes.byteLength, sha256 } };
+};
+
+const LONG = `${'🚀'.repeat(INLINE_TEXT_BYTES / 4)}!`;
+
+describe('a submit', () => {
+  test('is answered once the task is stored, and wakes the planner', async () => {
+    const { store, submit, activations } = await door();
+    const entry = await submit({ prompt: 'zażółć 🚀', model: 'flash', priority: 3 });
+    expect(entry.state.status).toBe('queued');
+    expect(entry.task_id).toMatch(/^t[0-9a-f]{20}$/);
+    expect((await store.request(entry.task_id))?.request).toEqual({
+      v: 1,
+      task_id: entry.task_id,
+      caller: 'local',
+      prompt: { inline: 'zażółć 🚀' },
+      prompt_bytes: 15,
+      options: { model: 'flash', priority: 3 },
+    });
+    expect(activations()).toBe(1);
+  });
+
+  test('of a long prompt stores its slices beside the request', async () => {
+    const { store, submit } = await door();
+    const { task_id, prompt_bytes } = await submit({ prompt: LONG });
+    const { ref } = refOf(LONG);
+    expect(prompt_bytes).toBe(ref.size_bytes);
+    expect((await store.request(task_id))?.request.prompt).toEqual({ ref });
+    expect((await store.verifyPrompt(task_id, ref)) === LONG).toBe(true);
+  });
+
+  test('of an uploaded prompt needs its id and all its slices', async () => {
+    const { store, submit } = await door();
+    const { slices, ref } = refOf(LONG);
+    await expect(submit({ prompt_ref: ref })).rejects.toMatchObject({ code: 'invalid_request' });
+    const request = { prompt_ref: ref, task_id: 'uploaded' };
+    await store.putPromptSlice('uploaded', 0, slices[0] ?? new Uint8Array());
+    await expect(submit(request)).rejects.toMatchObject({ code: 'slices_incomplete' });
+    await store.putPromptSlice('uploaded', 1, slices[1] ?? new Uint8Array());
+    expect((await submit(request)).prompt_bytes).toBe(ref.size_bytes);
+  });
+
+  test.each<[string, SubmitRequest, string]>([
+    ['neither a prompt nor slices', {}, 'invalid_request'],
+    ['both', { prompt: 'a', prompt_ref: refOf('a').ref }, 'invalid_request'],
+    ['an empty prompt', { prompt: '' }, 'prompt_empty'],
+    ['a blank prompt', { prompt: ' \n\t\u00a0' }, 'prompt_empty'],
+    ['a NUL', { prompt: 'a\0b' }, 'prompt_has_nul'],
+    ['more than any agent takes', { prompt: 'a'.repeat(MAX_PROMPT_BYTES + 1) }, 'prompt_too_large'],
+    ['more than this agent takes', { prompt: 'a'.repeat(101) }, 'prompt_too_large'],
+    ['an agent that is not there', { prompt: 'a', agent_id: 'nobody' }, 'agent_unknown'],
+    ['a type that is not there', { prompt: 'a', agent_type: 'ollama' }, 'agent_type_unknown'],
+    ['a model that is not served', { prompt: 'a', model: 'ultra' }, 'model_not_found'],
+  ])('with %s is refused and stores nothing', async (_what, request, code) => {
+    const { store, submit, activations } = await door('walnut-gemini 0/2 models=pro max_prompt=100');
+    await expect(submit({ task_id: 't1', ...request })).rejects.toMatchObject({ code });
+    expect(await store.isEmpty()).toBe(true);
+    expect(activations()).toBe(0);
+  });
+
+  test('waits in the queue when all slots are taken', async () => {
+    const { submit } = await door('walnut-gemini 2/2');
+    expect((await submit({ prompt: 'a' })).state.status).toBe('queued');
+  });
+});
+
+describe('a submit sent twice', () => {
+  test.each([
+    ['an id', { task_id: 'mine' }],
+    ['an idempotency key', { idempotency_key: 'order 66' }],
+  ])('under %s is one task, whichever coordinator hears it', async (_what, name) => {
+    const { coordinator } = await door();
+    const [first, second] = [coordinator(), coordinator()];
+    const request = { prompt: 'a', ...name };
+    const entries = [await first(request), await first(request), await second(request)];
+    expect(new Set(entries.map(({ task_id }) => task_id)).size).toBe(1);
+    expect(new Set(entries.map(({ seq }) => seq)).size).toBe(1);
+  });
+
+  test('at the same moment is one task', async () => {
+    const { coordinator } = await door();
+    const entries = await Promise.all(
+      [1, 2, 3, 4].map(() => coordinator()({ prompt: 'a', task_id: 'mine' })),
+    );
+    expect(new Set(entries.map(({ seq }) => seq)).size).toBe(1);
+  });
+
+  test.each([
+    ['another prompt', { prompt: 'b' }],
+    ['other options', { prompt: 'a', priority: 1 }],
+  ])('with %s is a conflict', async (_what, other) => {
+    const { submit } = await door();
+    await submit({ prompt: 'a', task_id: 'mine' });
+    await expect(submit({ ...other, task_id: 'mine' })).rejects.toMatchObject({
+      code: 'idempotency_conflict',
+    });
+  });
+
+  test('by different callers under one idempotency key is two tasks', async () => {
+    const { submit } = await door();
+    const request = { prompt: 'a', idempotency_key: 'k' };
+    expect((await submit(request, 'alice')).task_id).not.toBe((await submit(request, 'bob')).task_id);
+  });
+
+  test('with another long prompt is a conflict that leaves the first one whole', async () => {
+    const { store, submit } = await door();
+    await submit({ prompt: LONG, task_id: 'mine' });
+    await expect(submit({ prompt: `?${LONG}`, task_id: 'mine' })).rejects.toMatchObject({
+      code: 'idempotency_conflict',
+    });
+    expect((await store.verifyPrompt('mine', refOf(LONG).ref)) === LONG).toBe(true);
+    expect((await submit({ prompt: LONG, task_id: 'mine' })).task_id).toBe('mine');
+  });
+});

@@ -1,0 +1,195 @@
+import { access, mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { createJournal, type OutboxEntry } from '../../node-agent/journal.ts';
+import { MAX_MESSAGE_BYTES } from '../../protocol/limits.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+
+const id = { task_id: 't1', attempt: 1 };
+const entry = (text: string | undefined, attempt = 1): OutboxEntry => ({
+  report: {
+    v: 1,
+    node: 'walnut',
+    instance_id: 'i1',
+    task_id: 't1',
+    attempt,
+    kind: 'finished',
+    outcome: text === undefined ? 'cancelled' : 'completed',
+    completeness: 'whole',
+    run_ms: 1.5,
+    warm: true,
+  },
+  ...(text !== undefined && { text }),
+});
+
+const NOTHING = { outbox: [], cut_off: [], done: [], refused: [], epoch: 0, damaged: [] };
+
+/** A journal as one life of the daemon uses it; `next` is the life after a kill. */
+async function life(directory?: string) {
+  const path = directory ?? join(await temporaryDirectory(), 'state', 'journal');
+  const journal = createJournal(path);
+  const recovered = await journal.recover();
+  return { path, journal, recovered, next: async () => (await life(path)).recovered };
+}
+
+describe('after a kill the journal knows', () => {
+  test('nothing, at the very first start', async () => {
+    const { recovered, next } = await life();
+    expect(recovered).toEqual(NOTHING);
+    expect(await next()).toEqual(NOTHING);
+  });
+
+  test('an accepted attempt as cut off', async () => {
+    const { journal, next } = await life();
+    await journal.accept(id, 'walnut-gemini');
+    expect(await next()).toEqual({ ...NOTHING, cut_off: [{ ...id, agent_id: 'walnut-gemini' }] });
+  });
+
+  test('a finished attempt with its whole result, however long', async () => {
+    const { journal, next } = await life();
+    const whole = entry('🚀\u0000\ud800'.repeat(MAX_MESSAGE_BYTES / 4));
+    await journal.accept(id, 'walnut-gemini');
+    await journal.finish(whole);
+    const recovered = await next();
+    expect(recovered.cut_off).toEqual([]);
+    expect(recovered.outbox).toHaveLength(1);
+    expect(recovered.outbox[0]?.report).toEqual(whole.report);
+    expect(recovered.outbox[0]?.text === whole.text).toBe(true);
+  });
+
+  test('an acknowledged attempt as done, and nothing more of it', async () => {
+    const { journal, next, path } = await life();
+    await journal.accept(id, 'walnut-gemini');
+    await journal.finish(entry('4'));
+    await journal.acknowledge(id);
+    expect(await next()).toEqual({ ...NOTHING, done: [id] });
+    expect(await readdir(join(path, 'outbox'))).toEqual([]);
+    expect(await readdir(join(path, 'accepted'))).toEqual([]);
+  });
+
+  test('an attempt as sent or to be sent again when the kill fell into its acknowledgement', async () => {
+    const { journal, next, path } = await life();
+    await journal.accept(id, 'walnut-gemini');
+    await journal.finish(entry(undefined));
+    await writeFile(join(path, 'done', 't1.1'), '');
+    expect(await next()).toEqual({ ...NOTHING, outbox: [entry(undefined)], done: [id] });
+  });
+
+  test('an attempt that was refused before it came', async () => {
+    const { journal, next } = await life();
+    await journal.refuse(id);
+    expect(await next()).toEqual({ ...NOTHING, refused: [id] });
+  });
+
+  test('each attempt of a task by itself', async () => {
+    const { journal, next } = await life();
+    await journal.finish(entry('one', 1));
+    await journal.acknowledge(id);
+    await journal.finish(entry('two', 2));
+    await journal.accept({ ...id, attempt: 3 }, 'walnut-gemini');
+    expect(await next()).toEqual({
+      ...NOTHING,
+      outbox: [entry('two', 2)],
+      cut_off: [{ ...id, attempt: 3, agent_id: 'walnut-gemini' }],
+      done: [id],
+    });
+  });
+
+  test('the last epoch that was saved', async () => {
+    const { journal, next } = await life();
+    await journal.saveEpoch(7);
+    await journal.saveEpoch(12);
+    expect((await next()).epoch).toBe(12);
+  });
+
+  test('the same after every further kill', async () => {
+    const { journal, next } = await life();
+    await journal.accept(id, 'walnut-gemini');
+    await journal.finish(entry('4'));
+    expect(await next()).toEqual(await next());
+  });
+});
+
+describe('a damaged file', () => {
+  test('of an accepted attempt is moved aside, and the attempt counts as cut off', async () => {
+    const { journal, next, path } = await life();
+    await journal.accept(id, 'walnut-gemini');
+    await writeFile(join(path, 'accepted', 't1.1'), '{"agent');
+    expect(await next()).toEqual({
+      ...NOTHING,
+      cut_off: [{ ...id, agent_id: 'unknown' }],
+      damaged: [join(path, 'accepted', 't1.1')],
+    });
+    expect(await readFile(join(path, 'accepted', 't1.1.damaged'), 'utf8')).toBe('{"agent');
+    expect((await next()).damaged).toEqual([]);
+  });
+
+  test('of a result is moved aside, and the attempt counts as cut off', async () => {
+    const { journal, next, path } = await life();
+    await journal.accept(id, 'walnut-gemini');
+    await journal.finish(entry('4'));
+    await writeFile(join(path, 'outbox', 't1.1'), '');
+    const recovered = await next();
+    expect(recovered).toMatchObject({ outbox: [], cut_off: [id], damaged: [join(path, 'outbox', 't1.1')] });
+    await access(join(path, 'outbox', 't1.1.damaged'));
+  });
+
+  test.each(['', 'x', '1e99', '7.5'])('of the epoch (%j) counts as none', async content => {
+    const { next, path } = await life();
+    await writeFile(join(path, 'epoch'), content);
+    expect((await next()).epoch).toBe(0);
+  });
+
+  test.each(['README', 't1', 't1.x', '.1', 'a b.1', `${'t'.repeat(65)}.1`])(
+    'that is none of ours (%s) is left alone',
+    async name => {
+      const { next, path } = await life();
+      for (const folder of ['accepted', 'outbox', 'done', 'refused'])
+        await writeFile(join(path, folder, name), '?');
+      expect(await next()).toEqual(NOTHING);
+      await access(join(path, 'outbox', name));
+    },
+  );
+
+  test('that a kill left half written is removed', async () => {
+    const { next, path } = await life();
+    await writeFile(join(path, 'outbox', 't1.1.draft'), '{"report":');
+    expect(await next()).toEqual(NOTHING);
+    expect(await readdir(join(path, 'outbox'))).toEqual([]);
+  });
+});
+
+describe('the journal', () => {
+  test.each(['done', 'refused'] as const)('forgets the oldest of very many that are %s', async folder => {
+    const { next, path } = await life();
+    const names = Array.from({ length: 10_003 }, (_, index) => join(path, folder, `t${index}.1`));
+    for (const name of names) await writeFile(name, '');
+    const old = new Date(Date.now() - 3_600_000);
+    for (const name of names.slice(0, 3)) await utimes(name, old, old);
+    const kept = (await next())[folder].map(({ task_id }) => task_id);
+    expect(kept).toHaveLength(10_000);
+    expect(kept).not.toEqual(expect.arrayContaining(['t0']));
+    expect(await readdir(join(path, folder))).toHaveLength(10_000);
+  });
+
+  test('tells how much room there is for results', async () => {
+    const { journal } = await life();
+    expect(await journal.room()).toBeGreaterThan(0);
+  });
+
+  test('lets nobody else read what it keeps', async () => {
+    const { journal, path } = await life();
+    await journal.accept(id, 'walnut-gemini');
+    await journal.finish(entry('secret'));
+    const modes = await Promise.all(
+      ['outbox', 'accepted', 'outbox/t1.1'].map(name => stat(join(path, name))),
+    );
+    expect(modes.map(({ mode }) => mode & 0o077)).toEqual([0, 0, 0]);
+  });
+
+  test('rejects when its directory cannot be written, rather than lose a result', async () => {
+    const { journal, path } = await life();
+    await mkdir(join(path, 'outbox', 't1.1.draft'));
+    await expect(journal.finish(entry('4'))).rejects.toThrow();
+  });
+});
