@@ -12,7 +12,9 @@ export function durabilityOf(
   server_version: string,
   sync_always: boolean,
 ): Pick<FleetStatus['nats'], 'durability' | 'warning'> {
-  const [major = 0, minor = 0] = server_version.split('.').map(Number);
+  const [major, minor] = server_version.split('.').map(Number);
+  if (major === undefined || minor === undefined || Number.isNaN(major + minor))
+    return { durability: 'unknown' };
   if (major > SOUND[0] || (major === SOUND[0] && minor >= SOUND[1])) {
     return { durability: sync_always ? 'power_cut' : 'unknown' };
   }

@@ -97,13 +97,17 @@ export function createOperations({ store, mirror, fleet, activate, about }: Oper
     },
     list: request => Promise.resolve(list(mirror, request)),
     async upload({ task_id, index, data }) {
+      const bytes = Buffer.from(data, 'base64');
       if (mirror.get(task_id) !== undefined) {
+        // A caller that missed an answer may begin anew; what it sent before stands.
+        const stored = await store.promptSlice(task_id, index);
+        if (stored !== undefined && bytes.equals(stored)) return { stored: true };
         throw new CcliError(
           'idempotency_conflict',
-          `Task ${task_id} is already submitted; upload under a new id.`,
+          `Task ${task_id} is already submitted with another text; upload under a new id.`,
         );
       }
-      await store.putPromptSlice(task_id, index, Buffer.from(data, 'base64'));
+      await store.putPromptSlice(task_id, index, bytes);
       return { stored: true };
     },
     async download({ task_id, index }) {

@@ -20,3 +20,7 @@ test.each(['2.9.10', '2.13.99', '1.4.1'])(
     }
   },
 );
+
+test('a version that cannot be read promises nothing and accuses nobody', () => {
+  expect(durabilityOf('unknown', true)).toEqual({ durability: 'unknown' });
+});

@@ -35,13 +35,23 @@ export function startLeakCheck(): LeakCheck {
       const processes = await untilNone(() => marked(mark, base));
       for (const { pid } of processes) kill(pid);
       const paths = readdirSync(base);
+      const contents = new Map(paths.map(path => [path, contentsOf(join(base, path))]));
       rmSync(base, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
       return [
         ...processes.map(({ pid, text }) => `process ${pid}: ${text.slice(0, 200)}`),
-        ...paths.map(path => `temporary ${join(base, path)}`),
+        ...paths.map(path => `temporary ${join(base, path)}: ${contents.get(path) ?? ''}`),
       ];
     },
   };
+}
+
+/** What is in a left-over directory tells whose it was. */
+function contentsOf(path: string): string {
+  try {
+    return readdirSync(path, { recursive: true }).map(String).slice(0, 20).join(', ');
+  } catch {
+    return 'a file';
+  }
 }
 
 async function untilNone(look: () => ProcessLine[]): Promise<ProcessLine[]> {
