@@ -21,6 +21,7 @@ import {
 } from '../protocol/task.ts';
 import { join, type TextRef } from '../protocol/text.ts';
 import type { Stores } from './provision.ts';
+import { createRecent } from './recent.ts';
 
 export type StoreChange =
   | {
@@ -70,6 +71,9 @@ export interface TaskStore {
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 export function createTaskStore({ tasks, blobs }: Stores): TaskStore {
+  const requests = createRecent<{ request: TaskRequest; revision: number; created_at_ms: number }>();
+  const results = createRecent<TaskResult>();
+
   const read = async <T>(task_id: string, record: TaskRecord, parse: (bytes: Uint8Array) => T) => {
     const entry = await available(tasks.get(taskKey(task_id, record)));
     if (entry === null || entry.operation !== 'PUT') return undefined;
@@ -83,9 +87,16 @@ export function createTaskStore({ tasks, blobs }: Stores): TaskStore {
     (await available(blobs.getBlob(name))) ?? undefined;
 
   return {
-    createRequest: request =>
-      unlessTaken(tasks.create(taskKey(request.task_id, 'request'), encode(TaskRequestSchema, request))),
+    async createRequest(request) {
+      const key = taskKey(request.task_id, 'request');
+      const revision = await unlessTaken(tasks.create(key, encode(TaskRequestSchema, request)));
+      if (revision !== undefined)
+        requests.put(request.task_id, { request, revision, created_at_ms: Date.now() });
+      return revision;
+    },
     async request(task_id) {
+      const known = requests.get(task_id);
+      if (known !== undefined) return known;
       const found = await read(task_id, 'request', bytes => decode(TaskRequestSchema, bytes));
       return found && { request: found.value, revision: found.revision, created_at_ms: found.created_at_ms };
     },
@@ -102,9 +113,12 @@ export function createTaskStore({ tasks, blobs }: Stores): TaskStore {
       const revision = await unlessTaken(
         tasks.create(taskKey(result.task_id, 'result'), encode(TaskResultSchema, result)),
       );
+      if (revision !== undefined) results.put(result.task_id, result);
       return revision !== undefined;
     },
     async result(task_id) {
+      const known = results.get(task_id);
+      if (known !== undefined) return known;
       return (await read(task_id, 'result', bytes => decode(TaskResultSchema, bytes)))?.value;
     },
     async createCancel(cancel) {

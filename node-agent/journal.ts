@@ -86,6 +86,17 @@ export function createJournal(directory: string): Journal {
     await syncDirectory(join(target, '..'));
   };
 
+  /** For a file that says enough by being there: one cut short by a crash reads as damaged. */
+  const createDurably = async (target: string, content: Uint8Array): Promise<void> => {
+    const file = await open(target, 'w', 0o600);
+    try {
+      await file.writeFile(content);
+      await Promise.all([file.datasync(), syncDirectory(join(target, '..'))]);
+    } finally {
+      await file.close();
+    }
+  };
+
   const list = async (folder: Folder): Promise<AttemptId[]> => {
     const found = await readdir(join(directory, folder));
     return found.map(parseName).filter(id => id !== undefined);
@@ -157,7 +168,7 @@ export function createJournal(directory: string): Journal {
         damaged,
       };
     },
-    accept: (id, agent_id) => writeDurably(path('accepted', id), encode(AcceptedSchema, { agent_id })),
+    accept: (id, agent_id) => createDurably(path('accepted', id), encode(AcceptedSchema, { agent_id })),
     refuse: id => writeFile(path('refused', id), '', { mode: 0o600 }),
     finish: entry =>
       writeDurably(path('outbox', entry.report), encode(OutboxEntrySchema, entry, Number.MAX_SAFE_INTEGER)),

@@ -36,7 +36,7 @@ export async function runPrompt(cli: Cli, client: Client, run: PromptRun): Promi
   const context = { caller: CALLER, signal: interrupts.second };
   const stages = createStages(progress);
   const answer = run.json ? undefined : createAnswer(cli.stdout, progress);
-  const stop = await listen(client, task_id, {
+  const stop = listen(client, task_id, {
     // A pipe gets the final result only: it cannot take back what an attempt that failed had said.
     ...(cli.stdout.tty && answer !== undefined && { onChunk: answer.onChunk }),
     onEvent: event => {

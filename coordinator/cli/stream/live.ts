@@ -12,12 +12,15 @@ interface Listeners {
   readonly onEvent?: (event: TaskEvent) => void;
 }
 
-/** Returns how to stop listening. What does not fit its schema is passed over: the final answer is what counts. */
-export async function listen(
+/**
+ * Returns how to stop listening. The server has the subscriptions before anything that is sent later on the same
+ * connection. What does not fit its schema is passed over: the final answer is what counts.
+ */
+export function listen(
   { connection, names }: Client,
   task_id: string,
   { onChunk, onEvent }: Listeners,
-): Promise<() => void> {
+): () => void {
   const subscriptions: Subscription[] = [];
   const on = (subject: string, take: (data: Uint8Array) => void): void => {
     subscriptions.push(
@@ -40,8 +43,6 @@ export async function listen(
       if (event?.kind === 'task') onEvent(event);
     });
   }
-  // The server has the subscriptions once it has answered this.
-  await connection.flush();
   return () => {
     for (const subscription of subscriptions) subscription.unsubscribe();
   };

@@ -59,7 +59,7 @@ export function createAcpDriver(options: AcpDriverOptions): Driver {
         if (error instanceof CcliError && error.code === 'auth_refused') refused = true;
         throw error;
       } finally {
-        await lease.release();
+        lease.release();
       }
     },
     async close() {

@@ -15,7 +15,7 @@ import type { DriverOptions } from '../launch.ts';
 import { type Member, type ReadySession, startMember } from './member.ts';
 
 const WORN_BYTES = 1536 * 1024 * 1024;
-/** Past this, the request has long gone out to the model. */
+/** Past this, the request has gone out to the model; after a quick answer, the answer has gone out to the caller. */
 const RESTOCK_DELAY_MS = 100;
 
 export interface Lease {
@@ -24,7 +24,7 @@ export interface Lease {
   /** Whether the process was up before the task came. */
   readonly warm: boolean;
   /** Gives the session back, which is never used again. */
-  release(): Promise<void>;
+  release(): void;
 }
 
 export interface Pool {
@@ -45,6 +45,7 @@ export function createPool(options: PoolOptions): Pool {
   const closing = new AbortController();
   const background = new Set<Promise<void>>();
   const running = new Map<Member, number>();
+  const timers = new Set<NodeJS.Timeout>();
   let current: Member | undefined;
   let starting: Promise<Member> | undefined;
 
@@ -158,21 +159,25 @@ export function createPool(options: PoolOptions): Pool {
           later('session_failed', member.replenish());
       };
       // Making a session keeps the CLI busy: best while the model thinks, else once the answer is there.
-      const timer = setTimeout(restock, RESTOCK_DELAY_MS);
+      const timer = setTimeout(() => {
+        timers.delete(timer);
+        restock();
+      }, RESTOCK_DELAY_MS);
+      timers.add(timer);
       return {
         member,
         session,
         warm,
-        async release() {
-          clearTimeout(timer);
-          restock();
+        release() {
+          // The timer runs on: what the answer still has to pass comes before the next task's session.
           done();
-          await session.workspace.remove();
+          later('workspace_remains', session.workspace.remove());
         },
       };
     },
     async close() {
       closing.abort(closed());
+      for (const timer of timers) clearTimeout(timer);
       await starting?.catch(() => undefined);
       const members = [...running.keys()];
       running.clear();

@@ -22,7 +22,7 @@ export async function runOurs(client: Client, agent_id: string, signal: AbortSig
   const task_id = newTaskId();
   let first_chunk_ms: number | undefined;
   const began = performance.now();
-  const stop = await listen(client, task_id, {
+  const stop = listen(client, task_id, {
     onChunk: () => {
       first_chunk_ms ??= performance.now() - began;
     },
