@@ -3,8 +3,10 @@
  *
  *     starting ──probe ok──> ready ──probe fails, or a run shows that the set-up is wrong──> unavailable
  *                              ^──────────────────────probe ok────────────────────────────────┘
+ *
+ * A refused key looks well to a probe, which asks no model: only a run that succeeds, or time, makes it ready again.
  */
-import type { AgentStatus } from '../protocol/agent.ts';
+import { type AgentStatus, MAX_TERM_CHARS } from '../protocol/agent.ts';
 import type { ConfigureRequest } from '../protocol/control.ts';
 import { errorFields, type Log } from '../protocol/daemon/log.ts';
 import { CcliError, type ErrorCode, toErrorBody } from '../protocol/errors.ts';
@@ -23,6 +25,8 @@ export interface Agent {
   probe(signal: AbortSignal): Promise<void>;
   /** A run has shown that no other run can succeed until somebody mends the set-up. */
   distrust(error: CcliError): void;
+  /** A run has succeeded. */
+  trust(): void;
   /** Narrows what the node's file allows; an absent field means the file's own value. */
   configure(desired: Desired | undefined): void;
 }
@@ -35,21 +39,40 @@ const SETUP_FAULTS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'node_version_missing',
 ]);
 
+/** How long a refused key is not tried again. */
+const REFUSAL_HOLD_MS = 60_000;
+
 export const isSetupFault = (error: CcliError): boolean => SETUP_FAULTS.has(error.code);
+
+/** A tool that is told no model has only its own: a task that names another one would not get it. */
+function modelsOf({ models, model, agent_type, args }: AgentConfig): string[] | undefined {
+  if (models !== undefined || agent_type !== 'cli_generic') return models;
+  return args.some(arg => arg.includes('{model}')) ? undefined : model === undefined ? [] : [model];
+}
 
 interface AgentOptions {
   readonly config: AgentConfig;
   readonly driver: Driver;
   readonly log: Log;
   readonly onChange: () => void;
+  /** Monotonic, in milliseconds. */
+  readonly clock?: () => number;
 }
 
-export function createAgent({ config, driver, log, onChange }: AgentOptions): Agent {
+export function createAgent({
+  config,
+  driver,
+  log,
+  onChange,
+  clock = () => performance.now(),
+}: AgentOptions): Agent {
+  const models = modelsOf(config);
   let running = 0;
   let health: AgentStatus['health'] = 'starting';
   let problem: CcliError | undefined;
   let found: Probe = { signed_in: 'unknown' };
   let desired: Desired = {};
+  let refused: { readonly error: CcliError; readonly until: number } | undefined;
 
   const become = (next: AgentStatus['health'], why: CcliError | undefined): void => {
     if (next === health && why?.message === problem?.message) return;
@@ -69,7 +92,7 @@ export function createAgent({ config, driver, log, onChange }: AgentOptions): Ag
       driver: config.driver,
       specialty: config.specialty,
       ...(config.model !== undefined && { model: config.model }),
-      ...(config.models !== undefined && { models: config.models }),
+      ...(models !== undefined && { models }),
       labels: config.labels,
       priority: desired.priority ?? config.priority,
       max_concurrent: Math.min(desired.max_concurrent ?? config.max_concurrent, config.max_concurrent),
@@ -98,8 +121,18 @@ export function createAgent({ config, driver, log, onChange }: AgentOptions): Ag
     },
     async probe(signal) {
       try {
-        found = await driver.probe(signal);
-        become('ready', undefined);
+        const { cli_version, ...probed } = await driver.probe(signal);
+        found = {
+          ...probed,
+          ...(cli_version !== undefined && { cli_version: cli_version.slice(0, MAX_TERM_CHARS) }),
+        };
+        if (refused === undefined || clock() >= refused.until) {
+          refused = undefined;
+          become('ready', undefined);
+          return;
+        }
+        found = { ...found, signed_in: 'no' };
+        become('unavailable', refused.error);
       } catch (error) {
         if (signal.aborted) return;
         const why =
@@ -112,7 +145,15 @@ export function createAgent({ config, driver, log, onChange }: AgentOptions): Ag
     distrust(error) {
       if (error.code === 'cli_not_signed_in' || error.code === 'auth_refused')
         found = { ...found, signed_in: 'no' };
+      if (error.code === 'auth_refused') refused = { error, until: clock() + REFUSAL_HOLD_MS };
       become('unavailable', error);
+    },
+    trust() {
+      if (refused === undefined) return;
+      refused = undefined;
+      if (problem?.code !== 'auth_refused') return;
+      found = { ...found, signed_in: 'yes' };
+      become('ready', undefined);
     },
     configure(next) {
       desired = next ?? {};

@@ -17,9 +17,16 @@ import { errorFields, type Log } from '../protocol/daemon/log.ts';
 import { CcliError, toErrorBody } from '../protocol/errors.ts';
 import type { Agent } from './agent.ts';
 import { admit, type KnownPhase } from './core/admission.ts';
-import { cutOff, execute, type Speaker } from './execute.ts';
+import { createEpochFence } from './epoch.ts';
+import { bareFailure, execute, type Speaker } from './execute.ts';
 import { createIncomingText, type IncomingText } from './incoming.ts';
-import type { AttemptId, Journal, OutboxEntry, Recovered } from './journal.ts';
+import {
+  type AttemptId,
+  type Journal,
+  type OutboxEntry,
+  OutboxEntrySchema,
+  type Recovered,
+} from './journal.ts';
 import type { Reporter } from './reporter.ts';
 
 interface LiveAttempt extends AttemptId {
@@ -70,14 +77,21 @@ const REMEMBER = 10_000;
 const key = ({ task_id, attempt }: AttemptId): string => `${task_id}.${attempt}`;
 const refused = (error: CcliError): RunReply => ({ answer: 'refused', error: toErrorBody(error) });
 
+/** A result that breaks its own schema would be refused wherever it comes: the attempt then failed. */
+function sendable(speaker: Speaker, entry: OutboxEntry): OutboxEntry {
+  const { error } = OutboxEntrySchema.safeParse(entry);
+  return error === undefined
+    ? entry
+    : bareFailure(speaker, entry.report, new CcliError('internal', undefined, { cause: error }));
+}
+
 export function createAttempts(options: AttemptsOptions): Attempts {
   const { agents, journal, reporter, log, instance_id } = options;
   const live = new Map<string, LiveAttempt>();
   const past = new Map<string, 'finished' | 'refused'>();
   const accepting = new Map<string, Promise<RunReply>>();
   const sending = new Set<Promise<void>>();
-  let epoch = 0;
-  let epochSaved: Promise<void> = Promise.resolve();
+  const fence = createEpochFence(epoch => journal.saveEpoch(epoch));
 
   const remember = (id: AttemptId, phase: 'finished' | 'refused'): void => {
     past.set(key(id), phase);
@@ -91,15 +105,6 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     const attempt = live.get(key(id));
     if (attempt === undefined) return past.get(key(id));
     return attempt.incoming !== undefined && attempt.incoming.missing().length > 0 ? 'receiving' : 'running';
-  };
-
-  /** On disk before anything is done under it, so that no later life obeys an older coordinator. */
-  const seeEpoch = (seen: number): Promise<void> => {
-    if (seen > epoch) {
-      epoch = seen;
-      epochSaved = epochSaved.then(() => journal.saveEpoch(seen));
-    }
-    return epochSaved;
   };
 
   const send = (entry: OutboxEntry): void => {
@@ -119,9 +124,17 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     options.handOver(sent);
   };
 
-  const finish = async (entry: OutboxEntry): Promise<void> => {
-    await journal.finish(entry);
-    remember(entry.report, 'finished');
+  /** What cannot be kept on disk is sent from memory: lost only if the daemon is killed before the stream has it. */
+  const finish = async (result: OutboxEntry): Promise<void> => {
+    // First of all: whatever fails below, the attempt never runs again.
+    remember(result.report, 'finished');
+    const entry = sendable(options, result);
+    try {
+      await journal.finish(entry);
+    } catch (error) {
+      const { task_id, attempt } = entry.report;
+      log.error('result_not_stored', { task_id, attempt, ...errorFields(error) });
+    }
     send(entry);
   };
 
@@ -153,8 +166,8 @@ export function createAttempts(options: AttemptsOptions): Attempts {
         });
         await finish(entry);
       } catch (error) {
-        // The result could not be written. The journal still holds the attempt, so the next life reports it.
-        log.error('result_not_stored', { ...id, ...errorFields(error) });
+        log.error('attempt_broke', { ...id, ...errorFields(error) });
+        await finish(bareFailure(options, id, new CcliError('internal', undefined, { cause: error })));
       } finally {
         live.delete(key(id));
         release();
@@ -184,7 +197,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
   const accept = async (request: RunRequest, agent: Agent): Promise<RunReply> => {
     const release = agent.take();
     try {
-      await seeEpoch(request.epoch);
+      await fence.see(request.epoch);
       await journal.accept(request, agent.config.id);
     } catch (error) {
       release();
@@ -206,7 +219,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
       return sending.size;
     },
     async resume(recovered) {
-      epoch = recovered.epoch;
+      fence.restore(recovered.epoch);
       for (const id of recovered.done) remember(id, 'finished');
       for (const id of recovered.refused) remember(id, 'refused');
       for (const file of recovered.damaged) log.error('journal_damaged', { file });
@@ -216,12 +229,12 @@ export function createAttempts(options: AttemptsOptions): Attempts {
       }
       for (const { agent_id, ...id } of recovered.cut_off) {
         log.warn('attempt_cut_off', { ...id, agent_id });
-        await finish(cutOff(options, id));
+        await finish(bareFailure(options, id, new CcliError('agent_restarted')));
       }
     },
     async run(request) {
       const agent = agents.get(request.agent_id);
-      const facts = { ...options.facts(), instance_id, epoch };
+      const facts = { ...options.facts(), instance_id, epoch: fence.epoch };
       const underWay = accepting.get(key(request));
       const known = underWay === undefined ? phaseOf(request) : 'running';
       const admission = admit(request, facts, agent?.status(), known);
@@ -238,8 +251,8 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     },
     async cancel(request) {
       if (request.instance_id !== instance_id) throw new CcliError('wrong_instance');
-      if (request.epoch < epoch) throw new CcliError('stale_epoch');
-      await seeEpoch(request.epoch);
+      if (request.epoch < fence.epoch) throw new CcliError('stale_epoch');
+      await fence.see(request.epoch);
       const attempt = live.get(key(request));
       if (attempt !== undefined) {
         attempt.controller.abort(new CcliError('cancelled'));

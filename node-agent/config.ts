@@ -10,6 +10,7 @@ import {
   AgentTypeSchema,
   type DriverName,
   LabelsSchema,
+  ModelSchema,
   NameSchema,
   SpecialtySchema,
   ToolPolicySchema,
@@ -42,9 +43,9 @@ const AgentConfigSchema = z
     agent_type: AgentTypeSchema,
     /** `acp` keeps a warm process, `headless` starts one per task. */
     driver: z.enum(['acp', 'headless']).optional(),
-    model: z.string().min(1).max(255).optional(),
+    model: ModelSchema.optional(),
     /** The only models tasks may name; any when absent. */
-    models: z.array(z.string().min(1).max(255)).optional(),
+    models: z.array(ModelSchema).optional(),
     /** A version or alias under nvm: `v22.14.0`, `22`, `lts/jod`. The daemon's own Node when absent. */
     node_version: z.string().min(1).optional(),
     /** A path or a name; for gemini, found under nvm, on PATH, or in the package itself when absent. */
@@ -80,6 +81,10 @@ const AgentConfigSchema = z
     path: ['command'],
     message: 'a cli_generic agent needs one',
   })
+  .refine(({ model, models }) => model === undefined || models === undefined || models.includes(model), {
+    path: ['model'],
+    message: 'it is not one of `models`',
+  })
   .refine(agent => agent.agent_type !== 'ollama', {
     path: ['agent_type'],
     message: 'ollama agents are not served yet',
@@ -89,6 +94,12 @@ export type AgentConfig = z.infer<typeof AgentConfigSchema>;
 
 const defaultDriver = (type: AgentType): Extract<DriverName, 'acp' | 'headless'> =>
   type === 'cli_gemini' ? 'acp' : 'headless';
+
+/** Of a list that may not have been found valid. */
+function hasDistinctIds(agents: unknown): boolean {
+  const found = z.array(z.object({ id: z.string() })).safeParse(agents);
+  return !found.success || new Set(found.data.map(agent => agent.id)).size === found.data.length;
+}
 
 const NodeConfigSchema = z.strictObject({
   node: NameSchema.default(() => defaultNodeName()),
@@ -106,10 +117,11 @@ const NodeConfigSchema = z.strictObject({
   agents: z
     .array(AgentConfigSchema)
     .default([])
-    .refine(
-      agents => new Set(agents.map(agent => agent.id)).size === agents.length,
-      'two agents have the same id',
-    ),
+    .refine(hasDistinctIds, {
+      message: 'two agents have the same id',
+      // Told together with whatever else is wrong.
+      when: () => true,
+    }),
 });
 export type NodeConfig = z.infer<typeof NodeConfigSchema> & {
   /** The daemon's own variables, from which tools get an allow-listed part. */

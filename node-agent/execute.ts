@@ -1,4 +1,5 @@
 /** One attempt, from its request to the report of how it ended. Never rejects: every end is an outcome. */
+import { MAX_TERM_CHARS } from '../protocol/agent.ts';
 import { WIRE_VERSION } from '../protocol/codec.ts';
 import type { RunRequest } from '../protocol/control.ts';
 import { CcliError, toErrorBody } from '../protocol/errors.ts';
@@ -50,7 +51,7 @@ export async function execute(options: ExecuteOptions): Promise<OutboxEntry> {
     const onChunk = (text: string): void => {
       const kept = collected.add(text);
       if (kept === undefined) return;
-      first_chunk_ms ??= performance.now() - began;
+      first_chunk_ms ??= Math.round(performance.now() - began);
       for (const piece of pieces(kept)) {
         options.onChunk(chunks, piece);
         chunks += 1;
@@ -64,7 +65,8 @@ export async function execute(options: ExecuteOptions): Promise<OutboxEntry> {
   } finally {
     disarm();
   }
-  if (failure !== undefined && isSetupFault(failure)) agent.distrust(failure);
+  if (failure === undefined) agent.trust();
+  else if (isSetupFault(failure)) agent.distrust(failure);
   const { cli_version } = agent.status();
   return {
     report: {
@@ -72,9 +74,9 @@ export async function execute(options: ExecuteOptions): Promise<OutboxEntry> {
       ...outcomeOf(failure),
       completeness: failure === undefined ? (result?.completeness ?? 'unknown') : 'partial',
       ...(result?.usage !== undefined && { usage: result.usage }),
-      ...(result?.model !== undefined && { model: result.model }),
+      ...(result?.model !== undefined && { model: result.model.slice(0, MAX_TERM_CHARS) }),
       ...(cli_version !== undefined && { cli_version }),
-      run_ms: performance.now() - began,
+      run_ms: Math.round(performance.now() - began),
       ...(first_chunk_ms !== undefined && { first_chunk_ms }),
       warm: result?.warm ?? false,
     },
@@ -83,11 +85,11 @@ export async function execute(options: ExecuteOptions): Promise<OutboxEntry> {
   };
 }
 
-/** The report of an attempt that the daemon's last life accepted and did not end. */
-export const cutOff = (speaker: Speaker, id: AttemptId): OutboxEntry => ({
+/** The report of an attempt of which nothing is left but that it failed. */
+export const bareFailure = (speaker: Speaker, id: AttemptId, failure: CcliError): OutboxEntry => ({
   report: {
     ...reportHead(speaker, id),
-    ...outcomeOf(new CcliError('agent_restarted')),
+    ...outcomeOf(failure),
     completeness: 'partial',
     run_ms: 0,
     warm: false,

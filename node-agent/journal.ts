@@ -12,6 +12,7 @@ import { mkdir, open, readdir, readFile, rename, rm, stat, statfs, writeFile } f
 import { join } from 'node:path';
 import { z } from 'zod';
 import { decode, encode } from '../protocol/codec.ts';
+import { CcliError } from '../protocol/errors.ts';
 import { MAX_OUTPUT_BYTES } from '../protocol/limits.ts';
 import { FinishedReportSchema } from '../protocol/report.ts';
 import { TASK_ID_PATTERN } from '../protocol/subjects.ts';
@@ -109,9 +110,12 @@ export function createJournal(directory: string): Journal {
     damaged: string[],
   ): Promise<T | undefined> => {
     const file = path(folder, id);
+    // A disk that cannot be read just now says nothing about what is on it.
+    const bytes = await readFile(file);
     try {
-      return decode(schema, await readFile(file), MAX_OUTPUT_BYTES * 8);
-    } catch {
+      return decode(schema, bytes, MAX_OUTPUT_BYTES * 8);
+    } catch (error) {
+      if (!(error instanceof CcliError)) throw error;
       // Kept for a person to look at; the attempt then counts as cut off.
       await rename(file, `${file}.damaged`);
       damaged.push(file);
@@ -152,19 +156,25 @@ export function createJournal(directory: string): Journal {
         outbox.push(entry);
         finished.add(fileName(id));
       }
+      const done = new Set((await list('done')).map(fileName));
       const cut_off: (AttemptId & { agent_id: string })[] = [];
       for (const id of await list('accepted')) {
         if (finished.has(fileName(id))) continue;
+        if (done.has(fileName(id))) {
+          // The kill fell into its acknowledgement.
+          await remove('accepted', id);
+          continue;
+        }
         const accepted = await read('accepted', id, AcceptedSchema, damaged);
         cut_off.push({ ...id, agent_id: accepted?.agent_id ?? 'unknown' });
       }
-      const epoch = await readFile(join(directory, 'epoch'), 'utf8').then(Number, () => 0);
+      const epoch = await readEpoch(join(directory, 'epoch'));
       return {
         outbox,
         cut_off,
         done: await prune('done'),
         refused: await prune('refused'),
-        epoch: Number.isSafeInteger(epoch) ? epoch : 0,
+        epoch,
         damaged,
       };
     },
@@ -184,6 +194,17 @@ export function createJournal(directory: string): Journal {
       return bavail * bsize;
     },
   };
+}
+
+/** 0 before the first; anything else that cannot be read must not lower it. */
+async function readEpoch(file: string): Promise<number> {
+  try {
+    const epoch = Number(await readFile(file, 'utf8'));
+    return Number.isSafeInteger(epoch) ? epoch : 0;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return 0;
+    throw error;
+  }
 }
 
 async function syncDirectory(directory: string): Promise<void> {

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The node-agent daemon: everything is made here, started in order, and closed in reverse. */
 import { randomUUID } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { jetstream } from '@nats-io/jetstream';
 import type { Advert, HostStatus } from '../protocol/advert.ts';
@@ -8,6 +9,7 @@ import { encode, WIRE_VERSION } from '../protocol/codec.ts';
 import { closeConnection, connect, redactUrl, watchConnection } from '../protocol/daemon/connect.ts';
 import { type Daemon, isProgram, runDaemon } from '../protocol/daemon/entry.ts';
 import { type Lifecycle, startWithin } from '../protocol/daemon/lifecycle.ts';
+import { type Lock, takeLock } from '../protocol/daemon/lock.ts';
 import { createLog, type Log } from '../protocol/daemon/log.ts';
 import { startService } from '../protocol/daemon/service.ts';
 import { VERSION } from '../protocol/daemon/version.ts';
@@ -23,6 +25,7 @@ import { loadNodeConfig, type NodeConfig } from './config.ts';
 import { createDriver } from './drivers/create.ts';
 import { readHost } from './host.ts';
 import { createJournal } from './journal.ts';
+import { clearLeftovers } from './process/leftovers.ts';
 import { createReporter } from './reporter.ts';
 
 const PROBE_INTERVAL_MS = 60_000;
@@ -46,8 +49,12 @@ async function compose(config: NodeConfig, log: Log, lifecycle: Lifecycle): Prom
   const { signal } = lifecycle;
   const began = performance.now();
 
+  const lock = await lockState(config.state_dir);
+  lifecycle.defer('state directory', lock.release);
   const journal = createJournal(join(config.state_dir, 'journal'));
   const recovered = await journal.recover();
+  // Before anything is reported as cut off: what another node takes up must not run here any more.
+  await clearLeftovers(config, log);
 
   let host: HostStatus = await readHost(config.environment['PATH']);
   let room = await journal.room();
@@ -64,13 +71,16 @@ async function compose(config: NodeConfig, log: Log, lifecycle: Lifecycle): Prom
   });
   lifecycle.defer('connection', () => closeConnection(connection));
   lifecycle.handOver(
-    watchConnection(connection, log, () => {
-      beacon.send();
+    watchConnection(connection, log, {
+      reconnect: () => {
+        beacon.send();
+      },
     }),
   );
   log.info('connected', { server: redactUrl(connection.getServer()) });
 
   let draining = false;
+  let leaving = false;
   let config_revision = 0;
   let seq = 0;
   const agents = new Map<string, Agent>();
@@ -126,6 +136,7 @@ async function compose(config: NodeConfig, log: Log, lifecycle: Lifecycle): Prom
     interval_ms: config.advert_interval,
     uptime_ms: Math.round(performance.now() - began),
     draining,
+    leaving,
     outbox: attempts.pending,
     config_revision,
     host,
@@ -139,6 +150,7 @@ async function compose(config: NodeConfig, log: Log, lifecycle: Lifecycle): Prom
       if (!connection.isClosed()) connection.publish(names.advert(config.node), bytes);
     },
     lifecycle,
+    log,
   });
 
   const drain = (next: boolean): { draining: boolean; running: number } => {
@@ -193,6 +205,8 @@ async function compose(config: NodeConfig, log: Log, lifecycle: Lifecycle): Prom
     await withinLimit(attempts.flushed(), FLUSH_TIMEOUT_MS);
     if (attempts.pending > 0) log.warn('results_left_on_disk', { results: attempts.pending });
     await service.stop();
+    leaving = true;
+    beacon.send();
     await lifecycle.stop();
     log.info('stopped');
   };
@@ -210,6 +224,26 @@ async function compose(config: NodeConfig, log: Log, lifecycle: Lifecycle): Prom
       return stopping;
     },
   };
+}
+
+/** Two daemons on one journal would end each other's attempts. */
+async function lockState(directory: string): Promise<Lock> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new CcliError('config_invalid', `The state directory ${directory} cannot be made; set state_dir.`, {
+      cause,
+    });
+  }
+  return await takeLock({
+    directory,
+    name: 'node-agent',
+    inUse: ({ pid }) =>
+      new CcliError(
+        'state_in_use',
+        `A node-agent (process ${pid}) works in ${directory} already; stop it, or give this one another state_dir.`,
+      ),
+  });
 }
 
 /** The first look at once; then every so often, more often while something is wrong. */

@@ -37,6 +37,18 @@ export type DriverName = z.infer<typeof DriverNameSchema>;
 export const NameSchema = z
   .string()
   .regex(NAME_PATTERN, 'lower-case letters, digits, "-" and "_", at most 63');
+/** Longest model name and longest version on any wire. */
+export const MAX_TERM_CHARS = 255;
+
+/** It may become an argument of a command line, where a leading "-" would make it an option. */
+export const ModelSchema = z
+  .string()
+  .max(MAX_TERM_CHARS)
+  .regex(
+    /^[A-Za-z0-9][\w.:/@+-]*$/,
+    'a model name: a letter or digit first, then letters, digits and any of "_ . : / @ + -", at most 255',
+  );
+
 export const LabelsSchema = z.record(z.string().max(63), z.string().max(255));
 
 /**

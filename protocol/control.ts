@@ -1,7 +1,7 @@
 /** What a coordinator asks of a node, endpoint by endpoint. */
 import { z } from 'zod';
 import { AdvertSchema } from './advert.ts';
-import { AgentStatusSchema, NameSchema, ToolPolicySchema } from './agent.ts';
+import { AgentStatusSchema, ModelSchema, NameSchema, ToolPolicySchema } from './agent.ts';
 import { ErrorBodySchema } from './errors.ts';
 import { MAX_TIMEOUT_MS } from './limits.ts';
 import { TaskIdSchema } from './task.ts';
@@ -24,7 +24,7 @@ export const RunRequestSchema = z.object({
   ...attempt,
   agent_id: NameSchema,
   prompt: TextSchema,
-  model: z.string().min(1).max(255).optional(),
+  model: ModelSchema.optional(),
   timeout_ms: z.int().positive().max(MAX_TIMEOUT_MS).optional(),
   tool_policy: ToolPolicySchema.optional(),
 });

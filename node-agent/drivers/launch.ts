@@ -6,6 +6,8 @@ import type { AgentConfig } from '../config.ts';
 import { childEnvironment } from '../process/environment.ts';
 import { type Executable, findExecutable } from '../process/executable.ts';
 import { type GeminiHome, makeGeminiHome } from '../process/home.ts';
+import { leftoverMark } from '../process/leftovers.ts';
+import { makeWorkspace } from '../process/workspace.ts';
 
 /** What `createDriver` is given of the node's configuration. */
 export interface DriverConfig {
@@ -49,10 +51,39 @@ export async function prepareLaunch({ agent, config }: DriverOptions, policy: To
       agent,
       environment: config.environment,
       node_bin: executable.node.bin,
-      ...(home !== undefined && { set: home.environment }),
+      set: { ...home?.environment, ...leftoverMark(agent.id, config.state_dir) },
     }),
     async remove() {
       await home?.remove();
     },
   };
+}
+
+/**
+ * A launch for one task, with the place where it works.
+ *
+ * @throws CcliError as `prepareLaunch`; whatever fails, no home with a sign-in in it stays behind.
+ */
+export async function prepareTask(
+  options: DriverOptions,
+  policy: ToolPolicy,
+): Promise<Launch & { readonly cwd: string }> {
+  const launch = await prepareLaunch(options, policy);
+  try {
+    const workspace = await makeWorkspace(options.agent, options.config.state_dir);
+    return {
+      ...launch,
+      cwd: workspace.path,
+      async remove() {
+        try {
+          await workspace.remove();
+        } finally {
+          await launch.remove();
+        }
+      },
+    };
+  } catch (error) {
+    await launch.remove();
+    throw error;
+  }
 }

@@ -1,8 +1,37 @@
-/** What an earlier life of the daemon left behind when it was killed: directories, and tools that still run in them. */
+/**
+ * What an earlier life of the daemon left behind when it was killed: directories, and tools that still run. A tool is
+ * known by where it works and by a mark in its environment, which all that it starts inherits.
+ */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { errorFields, type Log } from '../../protocol/daemon/log.ts';
 import { stopGroup } from './terminate.ts';
+
+/** What every tool of an agent has in its environment. */
+export const leftoverMark = (agent_id: string, state_dir: string): Readonly<Record<string, string>> => ({
+  CCLI_AGENT_STATE: join(state_dir, agent_id),
+});
+
+interface Places {
+  readonly agents: readonly { readonly id: string }[];
+  readonly state_dir: string;
+}
+
+/** Clears away what any of the agents left. Never rejects: what remains is told to the log. */
+export async function clearLeftovers({ agents, state_dir }: Places, log: Log): Promise<void> {
+  await Promise.all(
+    agents.map(async ({ id: agent_id }) => {
+      try {
+        const swept = await sweepLeftovers(agent_id, state_dir);
+        if (swept.stopped + swept.removed > 0) log.warn('leftovers_removed', { agent_id, ...swept });
+      } catch (error) {
+        // They take up room, and harm nobody.
+        log.warn('leftovers_remain', { agent_id, ...errorFields(error) });
+      }
+    }),
+  );
+}
 
 /** Ends the tools and removes the directories. Only for a time when the agent has nothing of its own yet. */
 export async function sweepLeftovers(
@@ -17,7 +46,7 @@ export async function sweepLeftovers(
     }),
   );
   const paths = places.flat();
-  const groups = paths.length === 0 ? [] : groupsIn(paths);
+  const groups = groupsOf(paths, leftoverMark(agent_id, state_dir));
   await Promise.all(groups.map(pgid => stopGroup(pgid)));
   await Promise.all(paths.map(path => rm(path, { recursive: true, force: true, maxRetries: 5 })));
   return { stopped: groups.length, removed: paths.length };
@@ -27,13 +56,18 @@ export async function sweepLeftovers(
 const isOf = (agent_id: string, name: string): boolean =>
   name.startsWith(`${agent_id}-`) && /^[A-Za-z0-9]{6}$/.test(name.slice(agent_id.length + 1));
 
-/** Groups of processes that work in one of these directories or have one in their environment. */
-function groupsIn(paths: readonly string[]): number[] {
+/** Groups of processes that work in one of these directories, have one as their home, or bear the mark. */
+function groupsOf(paths: readonly string[], mark: Readonly<Record<string, string>>): number[] {
+  const variables = new Set([
+    ...paths.map(path => `GEMINI_CLI_HOME=${path}`),
+    ...Object.entries(mark).map(([name, value]) => `${name}=${value}`),
+  ]);
   const own = groupOf('self');
   const found = new Set<number>();
   for (const pid of processIds()) {
     const group = groupOf(pid);
-    if (group !== undefined && group > 1 && group !== own && uses(pid, paths)) found.add(group);
+    if (group !== undefined && group > 1 && group !== own && (bears(pid, variables) || worksIn(pid, paths)))
+      found.add(group);
   }
   return [...found];
 }
@@ -56,13 +90,22 @@ function groupOf(pid: string): number | undefined {
   }
 }
 
-function uses(pid: string, paths: readonly string[]): boolean {
+function bears(pid: string, variables: ReadonlySet<string>): boolean {
   try {
-    const cwd = readlinkSync(`/proc/${pid}/cwd`);
-    const home = /(?:^|\0)GEMINI_CLI_HOME=([^\0]*)/.exec(readFileSync(`/proc/${pid}/environ`, 'utf8'))?.[1];
-    return paths.some(path => cwd === path || cwd.startsWith(`${path}/`) || home === path);
+    return readFileSync(`/proc/${pid}/environ`, 'utf8')
+      .split('\0')
+      .some(variable => variables.has(variable));
   } catch {
     // It has just gone, or belongs to somebody else.
+    return false;
+  }
+}
+
+function worksIn(pid: string, paths: readonly string[]): boolean {
+  try {
+    const cwd = readlinkSync(`/proc/${pid}/cwd`);
+    return paths.some(path => cwd === path || cwd.startsWith(`${path}/`));
+  } catch {
     return false;
   }
 }

@@ -215,6 +215,8 @@ describe('what is wrong', () => {
     ['an ollama agent', { agents: [{ id: 'a', agent_type: 'ollama' }] }, /agents\.0\.agent_type: /],
     ['a timeout over a day', { agents: [{ ...gemini, timeout: '25h' }] }, /at most 24h/],
     ['a prompt limit over the ceiling', { agents: [{ ...gemini, max_prompt: '33MiB' }] }, /at most 32MiB/],
+    ['a model that reads as an option', { agents: [{ ...gemini, model: '--yolo' }] }, /agents\.0\.model: /],
+    ['such a model in a list', { agents: [{ ...gemini, models: ['-y'] }] }, /agents\.0\.models\.0: /],
     ['an unknown driver', { agents: [{ ...gemini, driver: 'telepathy' }] }, /agents\.0\.driver: /],
     ['a server given without its name', { nats: 'nats://127.0.0.1:4222' }, /nats: /],
     ['a prefix with a dot', { prefix: 'a.b' }, /prefix: /],

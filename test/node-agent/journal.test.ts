@@ -75,6 +75,16 @@ describe('after a kill the journal knows', () => {
     expect(await next()).toEqual({ ...NOTHING, outbox: [entry(undefined)], done: [id] });
   });
 
+  test('an attempt as done when the kill fell between the last two steps of its acknowledgement', async () => {
+    const { journal, next, path } = await life();
+    await journal.accept(id, 'walnut-gemini');
+    await journal.finish(entry('4'));
+    await journal.acknowledge(id);
+    await journal.accept(id, 'walnut-gemini');
+    expect(await next()).toEqual({ ...NOTHING, done: [id] });
+    expect(await readdir(join(path, 'accepted'))).toEqual([]);
+  });
+
   test('an attempt that was refused before it came', async () => {
     const { journal, next } = await life();
     await journal.refuse(id);
@@ -150,6 +160,23 @@ describe('a damaged file', () => {
       await access(join(path, 'outbox', name));
     },
   );
+
+  test.each(['outbox', 'accepted'])(
+    'in %s that cannot be read just now is left where it is',
+    async folder => {
+      const { next, path } = await life();
+      // A directory fails to be read as a failing disk does: with an error of the system.
+      await mkdir(join(path, folder, 't1.1'));
+      await expect(next()).rejects.toThrow('EISDIR');
+      expect(await readdir(join(path, folder))).toEqual(['t1.1']);
+    },
+  );
+
+  test('that holds the epoch and cannot be read just now does not count as none', async () => {
+    const { next, path } = await life();
+    await mkdir(join(path, 'epoch'));
+    await expect(next()).rejects.toThrow('EISDIR');
+  });
 
   test('that a kill left half written is removed', async () => {
     const { next, path } = await life();

@@ -16,7 +16,8 @@ export function acpArguments(agent: AgentConfig, model: string | undefined): str
   }
 }
 
-const modelOption = (model: string | undefined): string[] => (model === undefined ? [] : ['--model', model]);
+const modelOption = (model: string | undefined): string[] =>
+  model === undefined ? [] : [`--model=${model}`];
 
 /** Keeps a leaking process from taking the host down: it ends, and is started anew. */
 export const HEAP_CAP_ARGUMENT = '--max-old-space-size=2048';

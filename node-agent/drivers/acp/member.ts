@@ -7,6 +7,7 @@ import { abortable } from '../abortable.ts';
 import { type DriverOptions, prepareLaunch, startModel } from '../launch.ts';
 import { acpArguments, HEAP_CAP_ARGUMENT } from './arguments.ts';
 import { type AcpConnection, connectAcp } from './connection.ts';
+import { createStock } from './stock.ts';
 
 export interface ReadySession {
   readonly id: string;
@@ -84,11 +85,7 @@ export async function startMember(driver: DriverOptions, options: MemberOptions)
     throw silent(options.initialize_timeout_ms, launch.home?.auth, error);
   }
 
-  const ready: ReadySession[] = [];
   let taken = 0;
-  let replenishing: Promise<void> | undefined;
-  /** A task that waits for the session being made. */
-  let claim: { resolve(session: ReadySession): void; reject(error: unknown): void } | undefined;
   let stopped: Promise<void> | undefined;
   const open = async (): Promise<ReadySession> => {
     const place = await workspace();
@@ -103,25 +100,7 @@ export async function startMember(driver: DriverOptions, options: MemberOptions)
       throw silent(options.initialize_timeout_ms, launch.home?.auth, error);
     }
   };
-  /** Asked anew each time: it changes while we wait. */
-  const alive = (): boolean => connection.alive;
-  const fill = async (): Promise<void> => {
-    while (alive() && ready.length < options.ready) {
-      let session: ReadySession;
-      try {
-        session = await open();
-      } catch (error) {
-        claim?.reject(error);
-        claim = undefined;
-        // A process that is ending makes no more sessions: that is no failure of its own.
-        if (!alive()) return;
-        throw error;
-      }
-      if (claim === undefined) ready.push(session);
-      else claim.resolve(session);
-      claim = undefined;
-    }
-  };
+  const stock = createStock({ enough: options.ready, open, alive: () => connection.alive });
   const stop = async (): Promise<void> => {
     await connection.stop();
     await clean();
@@ -131,22 +110,11 @@ export async function startMember(driver: DriverOptions, options: MemberOptions)
     connection,
     cli_version: connection.version ?? launch.executable.version,
     node_version: launch.executable.node.version,
-    async take() {
+    take() {
       taken += 1;
-      const session = ready.shift();
-      if (session !== undefined) return session;
-      // One that is on its way comes sooner than another one beside it: the CLI makes them on one thread.
-      if (replenishing === undefined || claim !== undefined) return open();
-      return new Promise((resolve, reject) => {
-        claim = { resolve, reject };
-      });
+      return stock.take();
     },
-    replenish() {
-      replenishing ??= fill().finally(() => {
-        replenishing = undefined;
-      });
-      return replenishing;
-    },
+    replenish: () => stock.replenish(),
     get taken() {
       return taken;
     },
@@ -157,7 +125,7 @@ export async function startMember(driver: DriverOptions, options: MemberOptions)
   };
   try {
     // The first session proves the sign-in.
-    ready.push(await open());
+    stock.put(await open());
   } catch (error) {
     await member.stop();
     throw error;

@@ -4,9 +4,8 @@ import type { ToolPolicy } from '../../../protocol/agent.ts';
 import { CcliError } from '../../../protocol/errors.ts';
 import { tooLarge } from '../../core/evidence.ts';
 import { judgeStreamAnswer, type StreamAnswer, type StreamEvent } from '../../core/evidence-stream.ts';
-import { makeWorkspace } from '../../process/workspace.ts';
 import type { Driver } from '../driver.ts';
-import { type DriverOptions, prepareLaunch, startModel } from '../launch.ts';
+import { type DriverOptions, prepareLaunch, prepareTask, startModel } from '../launch.ts';
 import { feed } from './feed.ts';
 import { createStreamJsonReader } from './stream-json.ts';
 
@@ -20,7 +19,7 @@ const APPROVAL_MODE: Readonly<Record<ToolPolicy, string>> = {
 };
 
 export function createColdGeminiDriver(options: DriverOptions): Driver {
-  const { agent, config } = options;
+  const { agent } = options;
   return {
     warm: false,
     async probe(signal) {
@@ -42,8 +41,7 @@ export function createColdGeminiDriver(options: DriverOptions): Driver {
     async run(task, callbacks, signal) {
       const prompt = agent.cwd === undefined ? task.prompt : withoutFileReferences(task.prompt);
       if (Buffer.byteLength(prompt) > MAX_STDIN_BYTES) throw tooLarge();
-      const launch = await prepareLaunch(options, task.tool_policy);
-      const workspace = await makeWorkspace(agent, config.state_dir);
+      const launch = await prepareTask(options, task.tool_policy);
       const model = task.model ?? startModel(agent);
       const seen = collector(callbacks.onChunk);
       const reader = createStreamJsonReader(seen.onEvent);
@@ -54,11 +52,11 @@ export function createColdGeminiDriver(options: DriverOptions): Driver {
             args: [
               ...launch.executable.args,
               ...['--output-format', 'stream-json', '--approval-mode', APPROVAL_MODE[task.tool_policy]],
-              ...(model === undefined ? [] : ['--model', model]),
+              ...(model === undefined ? [] : [`--model=${model}`]),
               ...(launch.home?.args ?? []),
               ...agent.args,
             ],
-            cwd: workspace.path,
+            cwd: launch.cwd,
             env: launch.env,
             prompt,
             // It exits without flushing its pipe, and echoes the prompt before it answers.
@@ -78,7 +76,6 @@ export function createColdGeminiDriver(options: DriverOptions): Driver {
           );
         return { ...(model !== undefined && { model }), ...judgeStreamAnswer(answer), warm: false };
       } finally {
-        await workspace.remove();
         await launch.remove();
       }
     },

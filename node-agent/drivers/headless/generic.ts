@@ -2,9 +2,8 @@
 import type { AgentType } from '../../../protocol/agent.ts';
 import { empty } from '../../core/evidence.ts';
 import { judgeExit } from '../../core/evidence-exit.ts';
-import { makeWorkspace } from '../../process/workspace.ts';
 import type { Driver } from '../driver.ts';
-import { type DriverOptions, prepareLaunch, startModel } from '../launch.ts';
+import { type DriverOptions, prepareLaunch, prepareTask, startModel } from '../launch.ts';
 import { feed } from './feed.ts';
 
 /** What makes each CLI print one answer and leave, when the agent names no arguments. */
@@ -15,7 +14,7 @@ const PRINT_MODE: Partial<Record<AgentType, readonly string[]>> = {
 };
 
 export function createGenericDriver(options: DriverOptions): Driver {
-  const { agent, config } = options;
+  const { agent } = options;
   const fixedArgs = agent.args.length > 0 ? agent.args : (PRINT_MODE[agent.agent_type] ?? []);
   return {
     warm: false,
@@ -31,8 +30,7 @@ export function createGenericDriver(options: DriverOptions): Driver {
       };
     },
     async run(task, callbacks, signal) {
-      const launch = await prepareLaunch(options, task.tool_policy);
-      const workspace = await makeWorkspace(agent, config.state_dir);
+      const launch = await prepareTask(options, task.tool_policy);
       const model = task.model ?? startModel(agent);
       let has_text = false;
       try {
@@ -43,7 +41,7 @@ export function createGenericDriver(options: DriverOptions): Driver {
               ...launch.executable.args,
               ...fixedArgs.map(arg => arg.replaceAll('{model}', model ?? '')),
             ],
-            cwd: workspace.path,
+            cwd: launch.cwd,
             env: launch.env,
             prompt: task.prompt,
             onText: text => {
@@ -57,7 +55,6 @@ export function createGenericDriver(options: DriverOptions): Driver {
         if (!isSet(has_text)) throw empty();
         return { completeness: 'unknown', warm: false, ...(model !== undefined && { model }) };
       } finally {
-        await workspace.remove();
         await launch.remove();
       }
     },

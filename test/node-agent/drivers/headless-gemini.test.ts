@@ -1,4 +1,4 @@
-import { readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { root } from '../../support/built.ts';
@@ -138,6 +138,14 @@ describe('a cold answer that went wrong', () => {
     const { driver } = await makeDriver({ agent: cold });
     expect((await failure(driver.probe(never))).code).toBe('cli_not_signed_in');
     expect((await failure(ask(driver, 'hello'))).code).toBe('cli_not_signed_in');
+  });
+
+  it('for want of a place to work leaves no home with a sign-in in it', async () => {
+    const { driver, state_dir } = await makeDriver({ agent: cold, environment: { GEMINI_API_KEY: 'key' } });
+    await mkdir(state_dir);
+    await writeFile(join(state_dir, 'work'), 'not a directory');
+    await expect(ask(driver, 'hello')).rejects.toThrow('EEXIST');
+    expect(await readdir(join(state_dir, 'homes'))).toEqual([]);
   });
 
   it('that is no protocol at all is garbled', async () => {

@@ -2,7 +2,7 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { makeGeminiHome } from '../../../node-agent/process/home.ts';
-import { sweepLeftovers } from '../../../node-agent/process/leftovers.ts';
+import { leftoverMark, sweepLeftovers } from '../../../node-agent/process/leftovers.ts';
 import { spawnTool } from '../../../node-agent/process/spawn.ts';
 import { makeWorkspace } from '../../../node-agent/process/workspace.ts';
 import { root } from '../../support/built.ts';
@@ -37,6 +37,35 @@ it('tools and directories of an earlier life are gone, those of other agents sta
   expect(pids.filter(runs)).toEqual([]);
   expect(await readdir(join(state_dir, 'work'))).toEqual([other.path.split('/').at(-1)]);
   expect(await readdir(join(state_dir, 'homes'))).toEqual([]);
+});
+
+it('a tool that works in a directory of its own choice is known by its mark, and so is what it has let go', async () => {
+  const state_dir = await temporaryDirectory();
+  const elsewhere = await temporaryDirectory();
+  const start = async (agent_id: string): Promise<number[]> => {
+    const file = join(elsewhere, agent_id);
+    const code = `const { pid } = require('node:child_process').spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'],
+      { detached: true, stdio: 'ignore' });
+      require('node:fs').writeFileSync(process.argv[1], process.pid + ' ' + pid + '\\n'); setInterval(() => {}, 1000)`;
+    const tool = await spawnTool({
+      file: process.execPath,
+      args: ['-e', code, file],
+      cwd: elsewhere,
+      env: leftoverMark(agent_id, state_dir),
+    });
+    const pids = await readPids(file);
+    onTestFinished(async () => {
+      await tool.stop(0);
+      for (const pid of pids.filter(runs)) process.kill(pid, 'SIGKILL');
+    });
+    return pids;
+  };
+  const own = await start('one');
+  const others = await start('one-two');
+  expect(own.filter(runs)).toHaveLength(2);
+  expect(await sweepLeftovers('one', state_dir)).toEqual({ stopped: 2, removed: 0 });
+  expect(own.filter(runs)).toEqual([]);
+  expect(others.filter(runs)).toHaveLength(2);
 });
 
 it('where nothing was left, there is nothing to do', async () => {
