@@ -18,6 +18,7 @@ import { type Names, names } from '../../protocol/subjects.ts';
 import type { CallContext } from '../caller.ts';
 import type { Operations } from '../operations.ts';
 import type { FleetAddress } from './discovery.ts';
+import { connectionLost, createLink } from './link.ts';
 
 export interface Client {
   readonly operations: Operations;
@@ -49,12 +50,14 @@ interface Operation<Q, A> {
 }
 
 function createOperations(connection: NatsConnection, subjects: Names, address: FleetAddress): Operations {
+  const link = createLink(connection, address.nats.url);
   const call = async <Q, A>(
     operation: Operation<Q, A>,
     request: Q,
-    { signal }: CallContext,
+    context: CallContext,
     wait_ms = 0,
   ): Promise<A> => {
+    const signal = AbortSignal.any([context.signal, link.lost()]);
     signal.throwIfAborted();
     const bytes = encode(operation.request, request);
     const asked = connection.request(`${subjects.prefix}.${operation.subject}`, bytes, {
@@ -122,7 +125,7 @@ function failedRequest(error: unknown, address: FleetAddress): unknown {
     });
   }
   if (inner instanceof ClosedConnectionError || inner instanceof DrainingConnectionError)
-    return new CcliError('nats_unreachable', `The connection to NATS at ${url} was lost.`, { cause: inner });
+    return connectionLost(address.nats.url, inner);
   const silent = inner instanceof TimeoutError;
   const where = `at ${url} under the prefix "${address.prefix}"`;
   return requestError(error, () => {
@@ -135,4 +138,6 @@ function failedRequest(error: unknown, address: FleetAddress): unknown {
 
 /** Whether a request may have been carried out although no answer came. */
 export const isUnclear = (error: unknown): boolean =>
-  error instanceof CcliError && error.code === 'no_coordinator' && error.cause instanceof TimeoutError;
+  error instanceof CcliError &&
+  (error.code === 'nats_unreachable' ||
+    (error.code === 'no_coordinator' && error.cause instanceof TimeoutError));

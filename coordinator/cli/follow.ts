@@ -1,6 +1,6 @@
-/** Waits for the end of a task, through restarts of the coordinator. */
+/** Waits for the end of a task, through restarts of the coordinator and of NATS. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { CcliError } from '../../protocol/errors.ts';
+import { CcliError, type ErrorCode } from '../../protocol/errors.ts';
 import { MAX_WAIT_MS } from '../../protocol/limits.ts';
 import type { TaskView } from '../../protocol/operation.ts';
 import { isTerminal } from '../../protocol/task.ts';
@@ -48,8 +48,9 @@ export async function waitForEnd(operations: Operations, options: FollowOptions)
   }
 }
 
-const mayPass = (error: unknown): error is CcliError =>
-  error instanceof CcliError && (error.code === 'no_coordinator' || error.code === 'store_unavailable');
+const PASSING: ReadonlySet<ErrorCode> = new Set(['no_coordinator', 'store_unavailable', 'nats_unreachable']);
+
+const mayPass = (error: unknown): error is CcliError => error instanceof CcliError && PASSING.has(error.code);
 
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
   try {

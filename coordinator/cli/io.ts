@@ -8,7 +8,10 @@ export type StartFleet = (options: FleetOptions) => Promise<Fleet>;
 
 export type Interrupt = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
 
-export type InputStream = Readable & { readonly isTTY?: boolean | undefined };
+export type InputStream = Readable & {
+  readonly isTTY?: boolean | undefined;
+  readonly fd?: number | undefined;
+};
 export type OutputStream = Writable & {
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;

@@ -1,6 +1,8 @@
 /** Options that several commands share, with what their values mean. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { AGENT_TYPES, SPECIALTIES } from '../../protocol/agent.ts';
+import { addressProblem } from '../../protocol/daemon/connect.ts';
+import { CcliError } from '../../protocol/errors.ts';
 import { MAX_TIMEOUT_MS } from '../../protocol/limits.ts';
 import { parseDuration } from '../../protocol/quantity.ts';
 import { NAME_PATTERN, TASK_ID_PATTERN } from '../../protocol/subjects.ts';
@@ -48,12 +50,22 @@ function parseName(text: string): string {
   throw new InvalidArgumentError('Lower-case letters, digits, "-" and "_", at most 63.');
 }
 
+/** No commander error: that would repeat the value, which may hold a secret. */
+function parseAddress(text: string): string {
+  const problem = addressProblem(text);
+  if (problem === undefined) return text;
+  throw new CcliError('invalid_request', problem);
+}
+
+export const natsOption = (description: string): Option =>
+  new Option('--nats <url>', description).argParser(parseAddress);
+
 export const jsonOption = (): Option => new Option('--json', 'print JSON for programs');
 
 /** Where the fleet is, and --json. */
 export function withFleetOptions(command: Command): Command {
   return command
-    .addOption(new Option('--nats <url>', 'the NATS server of the fleet').helpGroup('Fleet:'))
+    .addOption(natsOption('the NATS server of the fleet').helpGroup('Fleet:'))
     .addOption(
       new Option('--prefix <name>', 'the prefix of its subjects (default: ccli)').helpGroup('Fleet:'),
     )

@@ -8,13 +8,13 @@ import { type Colors, colorsFor } from './render/colors.ts';
 export interface Output {
   readonly tty: boolean;
   readonly colors: Colors;
-  /** Aborts when nobody reads any more, as with `| head`. */
+  /** Aborts when no more can be written: nobody reads any more, as with `| head`, or with `output_failed` as its reason. */
   readonly gone: AbortSignal;
   write(text: string): void;
   line(text: string): void;
   /** On a terminal: starts a new line unless at the start of one already. */
   freshLine(): void;
-  /** @throws CcliError `internal` when what was written could not be, for another reason than a gone reader. */
+  /** @throws CcliError `output_failed` when what was written could not be, for another reason than a gone reader. */
   flush(): Promise<void>;
   close(): void;
 }
@@ -30,11 +30,20 @@ export const safeForTerminal = (text: string): string => text.replace(CONTROL, '
 export function createOutput(stream: OutputStream, environment: Environment): Output {
   const tty = stream.isTTY === true;
   const gone = new AbortController();
-  let failure: Error | undefined;
+  let failure: CcliError | undefined;
   let atLineStart = true;
   const onError = (error: Error): void => {
-    if ('code' in error && typeof error.code === 'string' && GONE.has(error.code)) gone.abort();
-    else failure ??= error;
+    if (gone.signal.aborted) return;
+    if ('code' in error && typeof error.code === 'string' && GONE.has(error.code)) {
+      gone.abort();
+      return;
+    }
+    failure = new CcliError('output_failed', undefined, { cause: error });
+    gone.abort(failure);
+  };
+  // Called before the stream emits the error: what waits for the write must know already.
+  const onWritten = (error: Error | null | undefined): void => {
+    if (error instanceof Error) onError(error);
   };
   const onClose = (): void => {
     gone.abort();
@@ -43,9 +52,9 @@ export function createOutput(stream: OutputStream, environment: Environment): Ou
   // A stream closed from outside says nothing when it is written to.
   stream.on('close', onClose);
   const write = (text: string): void => {
-    if (text === '' || gone.signal.aborted || failure !== undefined) return;
+    if (text === '' || gone.signal.aborted) return;
     atLineStart = stripVTControlCharacters(text).endsWith('\n');
-    stream.write(text);
+    stream.write(text, onWritten);
   };
   return {
     tty,
@@ -59,16 +68,15 @@ export function createOutput(stream: OutputStream, environment: Environment): Ou
       if (tty && !atLineStart) write('\n');
     },
     async flush() {
-      if (!gone.signal.aborted && failure === undefined && !stream.destroyed) {
+      if (!gone.signal.aborted && !stream.destroyed) {
         await new Promise<void>(resolve => {
-          // The stream's own error listener has the reason, when there is one.
-          stream.write('', () => {
+          stream.write('', error => {
+            onWritten(error);
             resolve();
           });
         });
       }
-      if (failure !== undefined)
-        throw new CcliError('internal', 'The output could not be written.', { cause: failure });
+      if (failure !== undefined) throw failure;
     },
     close() {
       stream.off('error', onError);

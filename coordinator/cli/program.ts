@@ -34,7 +34,8 @@ Examples:
   ccli up "What is 2+2?"                    a fleet for one prompt, on this machine
   ccli up                                   a fleet that stays until Ctrl-C
   ccli run --agent walnut-gemini "Hello"    one prompt, its answer on stdout
-  git diff | ccli run - > review.md         a prompt from stdin`,
+  git diff | ccli run "Review this" -       a prompt and stdin behind it
+  ccli run - < prompt.md > answer.md        a prompt from stdin`,
     );
   program.commandsGroup('Fleet:');
   addUp(program, action);

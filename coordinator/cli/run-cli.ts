@@ -20,6 +20,7 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
 
 async function invoke(cli: Cli, argv: readonly string[]): Promise<number> {
   let code = 0;
+  let told: unknown;
   const action: Action =
     work =>
     async (...args) => {
@@ -28,16 +29,21 @@ async function invoke(cli: Cli, argv: readonly string[]): Promise<number> {
   try {
     await quietly(buildProgram(action), cli).parseAsync([...argv], { from: 'user' });
   } catch (error) {
+    told = error;
     code = tell(cli, argv, error);
   }
   try {
     await cli.stdout.flush();
   } catch (error) {
-    code = tell(cli, argv, error);
+    if (!isOutputFailure(told)) code = tell(cli, argv, error);
   }
-  await cli.stderr.flush();
+  // A stderr that takes nothing leaves no place to say so.
+  await cli.stderr.flush().catch(() => undefined);
   return code;
 }
+
+const isOutputFailure = (error: unknown): boolean =>
+  error instanceof CcliError && error.code === 'output_failed';
 
 /** Commander writes help and version to our streams, leaves its errors to us, and never exits. */
 function quietly(command: Command, cli: Cli): Command {
@@ -60,7 +66,8 @@ function quietly(command: Command, cli: Cli): Command {
 
 function tell(cli: Cli, argv: readonly string[], thrown: unknown): number {
   // A reader that has seen enough, as `head` has, ends the command without a word.
-  if (cli.stdout.gone.aborted) return 0;
+  const { gone } = cli.stdout;
+  if (gone.aborted && !isOutputFailure(gone.reason)) return 0;
   if (thrown instanceof CommanderError) {
     // Help and version that were asked for arrive here too, and so does help in place of a missing subcommand.
     if (thrown.exitCode === 0) return 0;

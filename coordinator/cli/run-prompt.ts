@@ -1,6 +1,6 @@
 /** Runs one prompt to its end: submit, stream, answer. What `ccli run` and `ccli up PROMPT` share. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { CcliError, ERRORS, toErrorBody } from '../../protocol/errors.ts';
+import { CcliError, toErrorBody } from '../../protocol/errors.ts';
 import type { TaskView } from '../../protocol/operation.ts';
 import { isTerminal, type TaskOptions } from '../../protocol/task.ts';
 import { createAnswer } from './answer.ts';
@@ -9,6 +9,7 @@ import { type Client, isUnclear } from './client.ts';
 import { showEnd } from './end.ts';
 import { waitForEnd } from './follow.ts';
 import type { Interrupts } from './interrupts.ts';
+import { withWayBack } from './outage.ts';
 import type { Progress } from './progress.ts';
 import { duration } from './render/quantity.ts';
 import { createStages } from './stages.ts';
@@ -63,7 +64,9 @@ export async function runPrompt(cli: Cli, client: Client, run: PromptRun): Promi
     const took = duration(performance.now() - startedAt);
     progress.pause();
     const code = await showEnd(view, { cli, operations, context, output: answer ?? { end: cli.json } });
-    if (view.status === 'completed') progress.note(`done in ${took}`);
+    // Done is what has been written.
+    await cli.stdout.flush();
+    if (view.status === 'completed' && !cli.stdout.gone.aborted) progress.note(`done in ${took}`);
     return code;
   } catch (error) {
     if (interrupts.second.aborted) {
@@ -75,19 +78,21 @@ export async function runPrompt(cli: Cli, client: Client, run: PromptRun): Promi
     if (interrupts.first.aborted && sent.phase === 'unsent')
       throw new CcliError('cancelled', 'Interrupted; nothing was submitted.');
     const exists = sent.phase === 'accepted' || (sent.phase === 'asked' && isUnclear(error));
-    if (!exists || !isOutage(error)) throw error;
-    throw new CcliError(error.code, `${error.message} The task may go on: \`ccli task wait ${task_id}\`.`, {
-      cause: error.cause,
-    });
+    if (!exists) throw error;
+    if (cli.stdout.gone.reason === error) {
+      throw new CcliError(
+        'output_failed',
+        `The answer could not be written; free some room or choose another place. \`ccli task wait ${task_id}\` prints it again.`,
+        { cause: error instanceof Error ? error.cause : undefined },
+      );
+    }
+    throw withWayBack(error, task_id);
   } finally {
     stop();
     progress.pause();
     cli.stdout.freshLine();
   }
 }
-
-const isOutage = (error: unknown): error is CcliError =>
-  error instanceof CcliError && ERRORS[error.code].exit === 4;
 
 async function follow(
   { operations }: Client,

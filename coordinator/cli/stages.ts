@@ -1,4 +1,5 @@
 /** A task's way in lines: what its events and views say that has not been said yet. */
+import type { ErrorCode } from '../../protocol/errors.ts';
 import type { TaskView } from '../../protocol/operation.ts';
 import type { Progress } from './progress.ts';
 import type { TaskEvent } from './stream/live.ts';
@@ -46,10 +47,22 @@ export function createStages(progress: Progress): Stages {
       }
       if (view.status !== 'queued') return;
       if (view.error !== undefined && current !== undefined) {
-        say(`attempt ${current.attempt} ended with ${view.error.code}; queued again`);
+        const { code } = view.error;
+        const how = !current.started && isRefusal(code) ? `was refused (${code})` : `ended with ${code}`;
+        say(`attempt ${current.attempt} ${how}; queued again`);
       } else if (view.waiting_for !== undefined) {
         say(`queued: ${view.waiting_for}`);
       }
     },
   };
 }
+
+/** What an attempt that never started can end with although no node refused it. */
+const NO_REFUSALS: ReadonlySet<ErrorCode> = new Set([
+  'node_lost',
+  'agent_restarted',
+  'task_timeout',
+  'internal',
+]);
+
+const isRefusal = (code: ErrorCode): boolean => !NO_REFUSALS.has(code);

@@ -37,6 +37,9 @@ export async function tailTask(cli: Cli, client: Client, options: TailOptions): 
       onView: view => {
         stages.onView(view);
       },
+      onTrouble: (error, times) => {
+        if (times === 1) progress.note(`${error.message} Trying again.`);
+      },
     });
     progress.pause();
     await chunks?.caughtUp();

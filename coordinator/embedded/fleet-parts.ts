@@ -80,6 +80,7 @@ async function embedNats(
   lifecycle.defer('nats-server', nats.stop);
   if (nats.pid !== undefined) await state.addChild(nats.pid);
   parts.watch(
+    'nats-server',
     nats.exited.then(
       async ({ code }) =>
         new CcliError(
@@ -159,5 +160,5 @@ async function launch(
   const daemon = await startDaemon({ name, log_file: logFile(state, name), ...what });
   lifecycle.defer(`the ${name}`, () => daemon.stop(progress.ready ? GRACE_MS[name] : FAILED_START_GRACE_MS));
   if (daemon.pid !== undefined) await state.addChild(daemon.pid);
-  parts.watch(daemon.ended);
+  parts.watch(`the ${name}`, daemon.ended);
 }

@@ -11,8 +11,8 @@ import type { FleetOptions } from './fleet-options.ts';
 import { describeNode, type Grounds, joinNats, launchCoordinator, launchNodeAgent } from './fleet-parts.ts';
 import { createPartWatch } from './part-watch.ts';
 import { compiledPrograms } from './programs.ts';
-import { agentsReady, coordinatorReady } from './ready.ts';
-import { writeRuntimeFile } from './runtime-file.ts';
+import { agentsReady, coordinatorReady, describeUnusable } from './ready.ts';
+import { removeRuntimeFile, writeRuntimeFile } from './runtime-file.ts';
 import { takeStateDirectory } from './state-directory.ts';
 
 export type { FleetOptions };
@@ -23,6 +23,8 @@ export interface Fleet {
   readonly node: string;
   /** The built-in demo model answers, since there is no key for a real one. */
   readonly demo: boolean;
+  /** A sentence for each agent that takes no tasks. */
+  readonly unusable?: readonly string[];
   /** What this fleet cannot promise. */
   readonly warning?: string | undefined;
   /** Node-agent first, so that running tasks end and their results are stored. Safe to call twice. */
@@ -44,7 +46,9 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       onStage(`${what} did not stop cleanly: ${error instanceof Error ? error.message : String(error)}`);
     },
   });
-  const parts = createPartWatch(lifecycle.signal);
+  const parts = createPartWatch(lifecycle.signal, name => {
+    onStage(`${name} ended; stopping…`);
+  });
   try {
     const state = await takeStateDirectory(options.state_dir, { onStage, signal });
     lifecycle.defer('the state directory', state.release);
@@ -79,9 +83,11 @@ async function bringUp(grounds: Grounds): Promise<Fleet> {
     await launchNodeAgent(grounds, nats, file);
     const status = await coordinatorReady({ connection, prefix, signal });
     onStage('waiting for an agent to get ready');
-    await agentsReady({ connection, prefix, node, signal });
+    const agents = await agentsReady({ connection, prefix, node, signal });
     signal.throwIfAborted();
     grounds.progress.ready = true;
+    // Stopped first: who finds no fleet waits for the end of this one, and submits nothing to what is left of it.
+    lifecycle.defer('the runtime file', () => removeRuntimeFile(state.path));
     await writeRuntimeFile(state.path, { nats_url: redactUrl(nats.url), prefix, node });
     return {
       nats_url: nats.url,
@@ -89,6 +95,7 @@ async function bringUp(grounds: Grounds): Promise<Fleet> {
       node,
       demo,
       warning: nats.warning ?? status.nats.warning,
+      unusable: agents.flatMap(describeUnusable),
       stop: () => lifecycle.stop(),
       ended: parts.ended,
     };

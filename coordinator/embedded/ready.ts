@@ -37,20 +37,24 @@ export async function coordinatorReady(options: ReadyOptions): Promise<FleetStat
 }
 
 /**
- * Ends when one agent of the node can take a task, or when the node is there and has none to wait for.
+ * Ends when one agent of the node can take a task, or when the node is there and has none to wait for, with the
+ * agents of the node as they are then.
  *
  * @throws CcliError the problem of its agents when none can ever; `agent_starting` when time runs out.
  */
-export async function agentsReady(options: ReadyOptions & { readonly node: string }): Promise<void> {
+export async function agentsReady(
+  options: ReadyOptions & { readonly node: string },
+): Promise<readonly AgentView[]> {
   const { node, signal } = options;
   const answers = createAsking(options);
-  const look = async (): Promise<true | undefined> => {
+  const look = async (): Promise<readonly AgentView[] | undefined> => {
     const [nodes, agents] = await Promise.all([answers.ask('nodes'), answers.ask('agents')]);
     if (nodes?.nodes.some(view => view.node === node && view.alive) !== true) return undefined;
-    return agents === undefined ? undefined : judge(agents.agents.filter(agent => agent.node === node));
+    const own = agents?.agents.filter(agent => agent.node === node);
+    return own !== undefined && judge(own) ? own : undefined;
   };
   const done = await poll(look, { ...PAUSES, timeout_ms: AGENTS_TIMEOUT_MS, signal });
-  if (done !== undefined) return;
+  if (done !== undefined) return done;
   throw new CcliError(
     'agent_starting',
     `No agent of node ${node} got ready; the log of its node-agent says why.`,
@@ -60,14 +64,24 @@ export async function agentsReady(options: ReadyOptions & { readonly node: strin
   );
 }
 
-/** True once nothing more is to come. */
-function judge(agents: readonly AgentView[]): true | undefined {
+/** Whether nothing more is to come. */
+function judge(agents: readonly AgentView[]): boolean {
   if (agents.length === 0 || agents.some(({ available }) => available)) return true;
   const enabled = agents.filter(agent => agent.enabled);
-  if (enabled.some(({ health }) => health !== 'unavailable')) return undefined;
+  if (enabled.some(({ health }) => health !== 'unavailable')) return false;
   const problem = enabled[0]?.problem;
   if (problem !== undefined) throw fromErrorBody(problem);
   return true;
+}
+
+/** For people: the agents that take no tasks, and why. One that is still starting may yet. */
+export function describeUnusable(agent: AgentView): string[] {
+  const { agent_id, problem, available, health } = agent;
+  if (available || health === 'starting') return [];
+  if (!agent.enabled) return [`Agent ${agent_id} is disabled.`];
+  return problem === undefined
+    ? []
+    : [`Agent ${agent_id} takes no tasks (${problem.code}): ${problem.message}`];
 }
 
 type Question = 'status' | 'nodes' | 'agents';

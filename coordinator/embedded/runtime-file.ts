@@ -2,10 +2,10 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { readJson, writeJson } from '../../protocol/daemon/atomic-file.ts';
+import { identify } from '../../protocol/daemon/process-identity.ts';
 import type { Environment } from '../../protocol/daemon/settings.ts';
-import { readJson, writeJson } from './atomic-file.ts';
 import { xdgDir } from './environment.ts';
-import { identify } from './process-identity.ts';
 
 /** Where `ccli up` keeps a fleet when no directory is named. */
 export const defaultStateDir = (environment: Environment): string =>

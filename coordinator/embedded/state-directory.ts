@@ -2,27 +2,13 @@
  * One fleet a state directory. The lock names its holder and the holder's children: whoever takes over from a holder
  * that was killed first sees its children gone, since they share the store.
  */
-import { randomUUID } from 'node:crypto';
-import { link, mkdir, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { z } from 'zod';
+import { mkdir, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { type KnownProcess, lives, takeLock } from '../../protocol/daemon/lock.ts';
 import { CcliError } from '../../protocol/errors.ts';
-import { readJson, writeJson } from './atomic-file.ts';
 import { killGroup } from './guardian.ts';
 import { poll } from './poll.ts';
-import { identify } from './process-identity.ts';
 import { removeRuntimeFile } from './runtime-file.ts';
-
-const ProcessSchema = z.object({ pid: z.int().positive(), process_start: z.string() });
-type KnownProcess = z.infer<typeof ProcessSchema>;
-
-const LockSchema = ProcessSchema.extend({
-  /** Of this taking. */
-  id: z.string(),
-  /** Each leads a process group. */
-  children: z.array(ProcessSchema),
-});
-type Lock = z.infer<typeof LockSchema>;
 
 /** Children of a killed holder notice at once; a node-agent may then drain for half a minute. */
 const CHILDREN_GRACE_MS = 40_000;
@@ -39,116 +25,62 @@ interface TakeOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** @throws CcliError `state_in_use` naming the process that holds the directory; `start_failed` when it cannot be made. */
+/** @throws CcliError `state_in_use` naming the process that holds the directory; `config_invalid` when it cannot be made. */
 export async function takeStateDirectory(path: string, options: TakeOptions): Promise<StateDirectory> {
   await makeDirectory(path);
-  const lock: Lock = { ...(await known(process.pid)), id: randomUUID(), children: [] };
-  const { lock_file, left } = await acquire(path, lock);
+  const lock = await takeLock({ directory: path, name: 'fleet', inUse: holder => inUse(path, holder) });
   try {
-    await seeGone(left, options);
+    await seeGone(lock.left, options);
   } catch (error) {
-    await rm(lock_file, { force: true });
+    await lock.release();
     throw error;
   }
   await removeRuntimeFile(path);
   return {
     path,
-    async addChild(pid) {
-      lock.children.push(await known(pid));
-      await writeJson(lock_file, lock);
-    },
+    addChild: lock.addChild,
     async release() {
       await removeRuntimeFile(path);
-      await rm(lock_file, { force: true });
+      await lock.release();
     },
   };
 }
 
 async function makeDirectory(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await makeWithParents(path);
   } catch (cause) {
     throw new CcliError(
-      'start_failed',
+      'config_invalid',
       `The state directory ${path} cannot be made. Name another with --state.`,
-      {
-        cause,
-      },
+      { cause },
     );
   }
 }
 
-const known = async (pid: number): Promise<KnownProcess> => ({
-  pid,
-  process_start: (await identify(pid)) ?? '',
-});
-
-const lives = async ({ pid, process_start }: KnownProcess): Promise<boolean> =>
-  (await identify(pid)) === process_start;
-
-interface Acquired {
-  readonly lock_file: string;
-  /** What children earlier holders left. */
-  readonly left: readonly KnownProcess[];
-}
-
-/**
- * Lock files are numbered, and each number can be made but once: taking over from a dead holder means making the next
- * one. So no lock is ever removed but by its holder or its successor, however many want it at once.
- */
-async function acquire(path: string, lock: Lock): Promise<Acquired> {
-  const draft = join(path, `fleet.lock.${lock.id}`);
-  await writeJson(draft, lock);
+/** Step by step: Node's own recursive mkdir never ends, and cannot be interrupted, where /proc refuses a directory. */
+async function makeWithParents(path: string): Promise<void> {
+  if (await isDirectory(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) await makeWithParents(parent);
   try {
-    for (;;) {
-      const stale = await staleLocks(path, lock);
-      const lock_file = fileOf(path, Math.max(0, ...stale.map(({ number }) => number)) + 1);
-      if (!(await linked(draft, lock_file))) continue;
-      await staleLocks(path, lock).catch(async (error: unknown) => {
-        await rm(lock_file);
-        throw error;
-      });
-      for (const { number } of stale) await rm(fileOf(path, number), { force: true });
-      return { lock_file, left: stale.flatMap(({ children }) => children) };
-    }
-  } finally {
-    await rm(draft, { force: true });
-  }
-}
-
-const fileOf = (path: string, number: number): string => join(path, `fleet.lock.${number}`);
-
-/** @throws CcliError `state_in_use` when one of the locks there is somebody else's who lives. */
-async function staleLocks(
-  path: string,
-  own: Lock,
-): Promise<{ number: number; children: readonly KnownProcess[] }[]> {
-  const numbers = (await readdir(path)).flatMap(name => {
-    const [, number] = /^fleet\.lock\.(\d+)$/.exec(name) ?? [];
-    return number === undefined ? [] : [Number(number)];
-  });
-  const found = [];
-  for (const number of numbers) {
-    const lock = await readJson(fileOf(path, number), LockSchema);
-    if (lock?.id === own.id) continue;
-    if (lock !== undefined && (await lives(lock))) throw inUse(path, lock);
-    found.push({ number, children: lock?.children ?? [] });
-  }
-  return found;
-}
-
-/** A link is made whole or not at all, and never over another. */
-async function linked(draft: string, lock_file: string): Promise<boolean> {
-  try {
-    await link(draft, lock_file);
-    return true;
+    await mkdir(path, { mode: 0o700 });
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    // Somebody else may have made it meanwhile.
+    if (!(await isDirectory(path))) throw error;
+  }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false;
     throw error;
   }
 }
 
-const inUse = (path: string, holder: Lock): CcliError =>
+const inUse = (path: string, holder: KnownProcess): CcliError =>
   new CcliError(
     'state_in_use',
     `A fleet runs in ${path} already (process ${holder.pid}). Talk to it: \`ccli run --state ${path} "..."\`; ` +

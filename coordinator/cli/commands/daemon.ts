@@ -43,17 +43,22 @@ export function addDaemons(program: Command, action: Action): void {
   }
 }
 
-/** Runs a Node program in our place: its streams are ours, our signals are its, and so is the exit code. */
+/**
+ * Runs a daemon in our place: its output is ours, our signals are its, and so is the exit code. It gets
+ * `--exit-with-parent` and a stdin that ends with us, so that it winds up when we are killed.
+ */
 export async function runDaemon(
   args: readonly string[],
   io: Pick<CliIo, 'onInterrupt' | 'environment'>,
 ): Promise<number> {
-  const child = spawn(process.execPath, args, {
-    stdio: 'inherit',
+  const child = spawn(process.execPath, [...args, '--exit-with-parent'], {
+    stdio: ['pipe', 'inherit', 'inherit'],
     env: io.environment,
     // In a process group of its own, Ctrl-C reaches it once, through us, and not twice.
     detached: true,
   });
+  // It closes its end when it ends, which is no error of ours.
+  child.stdin.on('error', () => undefined);
   const release = io.onInterrupt(signal => {
     child.kill(signal);
   });
@@ -64,5 +69,6 @@ export async function runDaemon(
     throw new CcliError('start_failed', `${args[0] ?? 'The daemon'} could not be started.`, { cause });
   } finally {
     release();
+    child.stdin.destroy();
   }
 }

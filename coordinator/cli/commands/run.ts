@@ -9,49 +9,54 @@ import {
   withFleetOptions,
   withPromptOptions,
 } from '../options.ts';
-import { readPrompt } from '../prompt.ts';
+import { readPrompt, withPromptArguments } from '../prompt.ts';
 import { runPrompt } from '../run-prompt.ts';
 import { newTaskId } from '../task-id.ts';
 import { submitPrompt } from '../transfer.ts';
 
 const PROMPT = 'the prompt; "-" or nothing reads stdin';
+type Dash = true | undefined;
 
 export function addRun(program: Command, action: Action): void {
-  const run = program
-    .command('run')
-    .description('run a prompt and print its answer')
-    .argument('[prompt]', PROMPT)
-    .addHelpText(
-      'after',
-      `
+  const run = withPromptArguments(
+    program.command('run').description('run a prompt and print its answer'),
+    PROMPT,
+  ).addHelpText(
+    'after',
+    `
 On a terminal the answer is printed as it comes; into a pipe, once it is final.
 Ctrl-C cancels the task; a second one leaves at once.
 
 Examples:
   ccli run "What is 2+2?"
+  ccli run "Explain this stack trace" - < trace.txt
   ccli run --agent walnut-gemini --timeout 10m "Explain this fleet"
   cat report.txt | ccli run --specialty docs_writer - > summary.md
   ccli run --json "Hello" | jq -r .response`,
-    );
+  );
   withFleetOptions(withPromptOptions(run)).addOption(quietOption()).action(action(runCommand));
 
-  const submit = program
-    .command('submit')
-    .description('hand in a prompt and print its task id')
-    .argument('[prompt]', PROMPT)
-    .addHelpText(
-      'after',
-      `
+  const submit = withPromptArguments(
+    program.command('submit').description('hand in a prompt and print its task id'),
+    PROMPT,
+  ).addHelpText(
+    'after',
+    `
 Once the id is printed the task is stored durably.
 
 Examples:
   id=$(ccli submit "A long piece of work") && ccli task wait "$id"`,
-    );
+  );
   withFleetOptions(withPromptOptions(submit)).action(action(submitCommand));
 }
 
-async function runCommand(cli: Cli, argument: string | undefined, flags: PromptFlags): Promise<number> {
-  const prompt = await readPrompt(argument, cli.io.stdin);
+async function runCommand(
+  cli: Cli,
+  argument: string | undefined,
+  dash: Dash,
+  flags: PromptFlags,
+): Promise<number> {
+  const prompt = await readPrompt({ prompt: argument, appendStdin: dash === true }, cli.io.stdin);
   return await cli.withClient(flags, async client => {
     const interrupts = takeInterrupts(cli.io);
     try {
@@ -68,8 +73,13 @@ async function runCommand(cli: Cli, argument: string | undefined, flags: PromptF
   });
 }
 
-async function submitCommand(cli: Cli, argument: string | undefined, flags: PromptFlags): Promise<number> {
-  const prompt = await readPrompt(argument, cli.io.stdin);
+async function submitCommand(
+  cli: Cli,
+  argument: string | undefined,
+  dash: Dash,
+  flags: PromptFlags,
+): Promise<number> {
+  const prompt = await readPrompt({ prompt: argument, appendStdin: dash === true }, cli.io.stdin);
   return await cli.withClient(flags, async ({ operations }) => {
     const submission = { task_id: newTaskId(), prompt, options: taskOptions(flags) };
     const view = await submitPrompt(operations, submission, {

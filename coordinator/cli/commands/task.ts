@@ -1,5 +1,5 @@
 import { Argument, type Command, Option } from 'commander';
-import { CcliError } from '../../../protocol/errors.ts';
+import { CcliError, ERRORS } from '../../../protocol/errors.ts';
 import type { TaskSummary } from '../../../protocol/operation.ts';
 import { TASK_STATUSES, type TaskStatus } from '../../../protocol/task.ts';
 import type { Action } from '../action.ts';
@@ -17,6 +17,7 @@ import {
   quietOption,
   withFleetOptions,
 } from '../options.ts';
+import { withWayBack } from '../outage.ts';
 import { silentProgress } from '../progress.ts';
 import { duration } from '../render/quantity.ts';
 import { taskDetails, taskTable } from '../render/task.ts';
@@ -104,6 +105,9 @@ async function wait(cli: Cli, task_id: string, flags: WaitFlags): Promise<number
         onView: view => {
           stages.onView(view);
         },
+        onTrouble: (error, times) => {
+          if (times === 1) progress.note(`${error.message} Trying again.`);
+        },
       });
       progress.pause();
       return await showEnd(view, {
@@ -148,7 +152,9 @@ async function watching(
     try {
       return await work(client, interrupts.first);
     } catch (error) {
-      if (!interrupts.first.aborted) throw error;
+      if (!interrupts.first.aborted) throw withWayBack(error, task_id);
+      // Whoever ends the process of a reader wants silence; at the keyboard it is worth saying what was not ended.
+      if (interrupts.by !== 'SIGINT' && flags.json !== true) return ERRORS.cancelled.exit;
       throw new CcliError(
         'cancelled',
         `Stopped watching; the task ${task_id} goes on. \`ccli task cancel ${task_id}\` would end it.`,

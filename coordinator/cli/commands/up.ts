@@ -1,16 +1,18 @@
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import { CcliError } from '../../../protocol/errors.ts';
+import { CcliError, ERRORS } from '../../../protocol/errors.ts';
 import { names } from '../../../protocol/subjects.ts';
 import type { Fleet } from '../../embedded/fleet.ts';
 import { defaultStateDir } from '../../embedded/runtime-file.ts';
 import type { Action } from '../action.ts';
 import type { Cli } from '../cli.ts';
 import { openClient } from '../client.ts';
-import { type FleetAddress, startedIn, withCredentials } from '../discovery.ts';
+import { type FleetAddress, withCredentials } from '../discovery.ts';
 import { type Interrupts, takeInterrupts } from '../interrupts.ts';
+import { startOrJoin } from '../join-fleet.ts';
 import {
   jsonOption,
+  natsOption,
   type PromptFlags,
   parseInteger,
   quietOption,
@@ -18,7 +20,7 @@ import {
   withPromptOptions,
 } from '../options.ts';
 import type { Progress } from '../progress.ts';
-import { readPrompt } from '../prompt.ts';
+import { readPrompt, withPromptArguments } from '../prompt.ts';
 import { runPrompt } from '../run-prompt.ts';
 
 interface UpFlags extends PromptFlags {
@@ -27,17 +29,17 @@ interface UpFlags extends PromptFlags {
 }
 
 export function addUp(program: Command, action: Action): void {
-  const up = program
-    .command('up')
-    .description('start a fleet on this machine: NATS, coordinator and node-agent')
-    .argument('[prompt]', 'run this and stop the fleet again; "-" reads stdin')
+  const up = withPromptArguments(
+    program.command('up').description('start a fleet on this machine: NATS, coordinator and node-agent'),
+    'run this and stop the fleet again; "-" reads stdin',
+  )
     .addOption(new Option('--state <dir>', 'where the fleet keeps its state'))
     .addOption(
       new Option('--port <n>', 'port for NATS (default: 4222, or a free one)').argParser(
         parseInteger(1, 65_535),
       ),
     )
-    .addOption(new Option('--nats <url>', 'use this NATS server instead of starting one'))
+    .addOption(natsOption('use this NATS server instead of starting one'))
     .addOption(new Option('--config <file>', 'configuration of the node-agent'))
     .addHelpText(
       'after',
@@ -52,8 +54,16 @@ Examples:
   withPromptOptions(up).addOption(jsonOption()).addOption(quietOption()).action(action(upCommand));
 }
 
-async function upCommand(cli: Cli, argument: string | undefined, flags: UpFlags): Promise<number> {
-  const prompt = argument === undefined ? undefined : await readPrompt(argument, cli.io.stdin);
+async function upCommand(
+  cli: Cli,
+  argument: string | undefined,
+  dash: true | undefined,
+  flags: UpFlags,
+): Promise<number> {
+  const prompt =
+    argument === undefined
+      ? undefined
+      : await readPrompt({ prompt: argument, appendStdin: dash === true }, cli.io.stdin);
   const progress = cli.progress(flags);
   const interrupts = takeInterrupts(cli.io);
   try {
@@ -81,6 +91,7 @@ async function start(cli: Cli, flags: UpFlags, progress: Progress, interrupts: I
     ...(flags.config !== undefined && { config_file: resolve(flags.config) }),
   });
   if (fleet.warning !== undefined) progress.note(fleet.warning);
+  for (const sentence of fleet.unusable ?? []) progress.note(sentence);
   if (fleet.demo) progress.note('GEMINI_API_KEY is not set: a built-in demo model answers.');
   return fleet;
 }
@@ -97,13 +108,24 @@ async function once(
   try {
     let address: FleetAddress;
     try {
-      fleet = await start(cli, flags, progress, interrupts);
-      address = { nats: { url: fleet.nats_url }, prefix: fleet.prefix };
+      const found = await startOrJoin({
+        start: () => start(cli, flags, progress, interrupts),
+        state_dir: stateDir(cli, flags),
+        environment: cli.io.environment,
+        progress,
+        signal: interrupts.first,
+      });
+      if ('nats_url' in found) {
+        fleet = found;
+        address = { nats: { url: found.nats_url }, prefix: found.prefix };
+      } else {
+        refuseStartFlags(cli, flags);
+        address = found;
+        progress.stage('using the fleet that is up already');
+      }
     } catch (error) {
       if (interrupts.first.aborted) throw new CcliError('cancelled', 'Interrupted; nothing was submitted.');
-      if (!(error instanceof CcliError && error.code === 'state_in_use')) throw error;
-      address = await startedIn(stateDir(cli, flags));
-      progress.stage('using the fleet that is up already');
+      throw error;
     }
     if (interrupts.first.aborted) throw new CcliError('cancelled', 'Interrupted; nothing was submitted.');
     const client = await openClient(withCredentials(address, cli.io.environment));
@@ -124,17 +146,28 @@ async function once(
   }
 }
 
+/** @throws CcliError `state_in_use` when a flag says how a fleet is to be started that is up already. */
+function refuseStartFlags(cli: Cli, flags: UpFlags): void {
+  const given = (['config', 'nats', 'port'] as const).filter(name => flags[name] !== undefined);
+  if (given.length === 0) return;
+  const names = given.map(name => `--${name}`).join(' and ');
+  throw new CcliError(
+    'state_in_use',
+    `A fleet is up in ${stateDir(cli, flags)} already, so ${names} cannot apply. Leave ${given.length > 1 ? 'them' : 'it'} out, stop that fleet first, or start another beside it with --state DIR.`,
+  );
+}
+
 async function stay(cli: Cli, flags: UpFlags, progress: Progress, interrupts: Interrupts): Promise<number> {
   let fleet: Fleet;
   try {
     fleet = await start(cli, flags, progress, interrupts);
   } catch (error) {
     if (!interrupts.first.aborted) throw error;
-    progress.note('stopped');
-    return 0;
+    throw new CcliError('cancelled', 'Interrupted; the fleet was not up yet, and nothing of it is left.');
   }
+  const up = !interrupts.first.aborted;
   try {
-    if (!interrupts.first.aborted) {
+    if (up) {
       progress.pause();
       if (flags.json === true) {
         const { nats_url, prefix, node, demo } = fleet;
@@ -150,7 +183,7 @@ async function stay(cli: Cli, flags: UpFlags, progress: Progress, interrupts: In
       await unlessEnded(interrupted, fleet);
     }
     progress.stage('stopping…');
-    return 0;
+    return up ? 0 : ERRORS.cancelled.exit;
   } finally {
     await fleet.stop();
   }

@@ -1,4 +1,4 @@
-import { ERRORS, type ErrorBody } from '../../../protocol/errors.ts';
+import type { ErrorBody } from '../../../protocol/errors.ts';
 import { type Output, safeForTerminal } from '../output.ts';
 import { duration } from './quantity.ts';
 
@@ -17,10 +17,6 @@ export function writeError(stderr: Output, error: ErrorBody, context: ErrorConte
   stderr.line(`${red(bold('error'))} ${red(error.code)}: ${safeForTerminal(error.message)}`);
   if (error.cause !== undefined && !error.message.includes(error.cause)) more('cause', error.cause);
   if (error.retry_after_ms !== undefined) more('retry', `in ${duration(error.retry_after_ms)}`);
-  // The sentence of the table tells what to do; a more precise message may not.
-  const says = ERRORS[error.code].says;
-  if (context.task_id !== undefined && error.code !== 'cancelled' && error.message !== says)
-    more('hint', says);
   if (context.note !== undefined) more('note', context.note);
   if (context.task_id !== undefined) more('task', `${context.task_id} (ccli task show ${context.task_id})`);
 }

@@ -47,6 +47,7 @@ export function taskDetails(view: TaskView, colors: Colors, now_ms: number): str
       ['asked for', asked(view)],
       ['prompt', size(view.prompt_bytes)],
       ['answer', answer(view)],
+      ['completeness', view.completeness === 'unknown' ? 'unknown (the tool does not tell)' : undefined],
       ['created', age(view.created_at_ms, now_ms)],
       [isTerminal(view.status) ? 'ended' : 'updated', age(view.updated_at_ms, now_ms)],
       ['ran for', view.execution_time_ms === undefined ? undefined : duration(view.execution_time_ms)],
@@ -101,8 +102,7 @@ function answer(view: TaskView): string | undefined {
     (view.response === undefined ? undefined : Buffer.byteLength(view.response));
   if (bytes === undefined) return undefined;
   const part = view.completeness === 'partial' ? ', partial' : '';
-  const unsure = view.completeness === 'unknown' ? ', maybe cut short: the tool does not tell' : '';
-  return `${size(bytes)}${part}${unsure} (ccli task wait ${view.task_id})`;
+  return `${size(bytes)}${part} (ccli task wait ${view.task_id})`;
 }
 
 function tokens({ usage }: TaskView): string | undefined {
@@ -116,6 +116,8 @@ function tokens({ usage }: TaskView): string | undefined {
 }
 
 function stop(view: TaskView): string | undefined {
-  if (view.stop_confirmed === undefined) return undefined;
+  const last = view.attempts.at(-1);
+  // Cancelled while queued: no node had it.
+  if (view.stop_confirmed === undefined || last === undefined || last.error !== undefined) return undefined;
   return view.stop_confirmed ? 'confirmed by the node' : 'not confirmed by the node';
 }

@@ -44,6 +44,8 @@ export function listen(
     });
   }
   return () => {
+    // A closed connection has none left, and refuses to be told so.
+    if (connection.isClosed()) return;
     for (const subscription of subscriptions) subscription.unsubscribe();
   };
 }

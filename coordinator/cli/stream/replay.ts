@@ -1,5 +1,7 @@
 /** The chunks of a task from the first that is still kept, for readers who come late. */
 import { JetStreamApiError, JetStreamError, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { requestError } from '../../../protocol/daemon/connect.ts';
+import { CcliError } from '../../../protocol/errors.ts';
 import type { Chunk } from '../../../protocol/output.ts';
 import type { Client } from '../client.ts';
 import { readChunk } from './live.ts';
@@ -49,22 +51,22 @@ export async function replay(
         });
       },
       async stop() {
-        await messages.close();
+        // Without its reader the consumer goes by itself: an outage is no reason to fail in the end.
+        if (!connection.isClosed()) await messages.close().catch(() => undefined);
       },
     };
   } catch (error) {
     if (error instanceof JetStreamError || error instanceof JetStreamApiError) return undefined;
-    throw error;
+    throw requestError(error, () => new CcliError('nats_unreachable', undefined, { cause: error }));
   }
 
   async function lastSequence(): Promise<number> {
     try {
       const manager = await jetstreamManager(connection, { checkAPI: false });
       return (await manager.streams.getMessage(names.outputStream, { last_by_subj: subject }))?.seq ?? 0;
-    } catch (error) {
+    } catch {
       // Without it the end is still right: the whole answer is compared with what was shown.
-      if (error instanceof JetStreamError || error instanceof JetStreamApiError) return 0;
-      throw error;
+      return 0;
     }
   }
 }

@@ -104,9 +104,26 @@ describe('finding a fleet', () => {
     expect((await ccli(['agents', '--nats', url('x'), '--prefix', 'A.b'])).code).toBe(2);
   });
 
-  test('a server that is not there exits 4 and names it without its password', async () => {
-    const { code, err } = await ccli(['agents', '--nats', 'nats://me:secret@127.0.0.1:1']);
+  test('a server that is not there exits 4 and names it', async () => {
+    const { code, err } = await ccli(['agents', '--nats', 'nats://127.0.0.1:1']);
     expect(code).toBe(4);
     expect(err).toContain('error nats_unreachable: NATS does not answer at nats://127.0.0.1:1.');
+  });
+
+  test.each([
+    'nats://me:secret@127.0.0.1:1',
+    'nats://secret@127.0.0.1',
+    'secret@host',
+    'nats://a,nats://secret@b',
+  ])('credentials in the address (%s) are refused and never shown', async address => {
+    const environment = { ...(await home()), CCLI_NATS_URL: address };
+    for (const ended of [
+      await ccli(['agents', '--nats', address]),
+      await ccli(['agents'], { environment }),
+    ]) {
+      expect(ended.code).toBe(2);
+      expect(ended.err).toContain('CCLI_NATS_TOKEN_FILE');
+      expect(ended.err).not.toContain('secret');
+    }
   });
 });

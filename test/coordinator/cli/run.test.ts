@@ -1,16 +1,19 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { connectionLost } from '../../../coordinator/cli/link.ts';
+import { withWayBack } from '../../../coordinator/cli/outage.ts';
 import { runCli } from '../../../coordinator/cli/run-cli.ts';
 import { CcliError, ERRORS, toErrorBody } from '../../../protocol/errors.ts';
 import { TaskViewSchema } from '../../../protocol/operation.ts';
-import { startNats, type TestNats } from '../../support/nats-server.ts';
+import { startNats, type TestNats, testNats } from '../../support/nats-server.ts';
 import { waitFor } from '../../support/wait.ts';
 import { ccli, fakeIo } from './support/fake-io.ts';
 import {
   type Script,
   type ScriptedCoordinator,
   type ScriptedOptions,
+  type ScriptedTask,
   startScriptedCoordinator,
 } from './support/scripted-coordinator.ts';
 
@@ -114,6 +117,12 @@ describe('ccli run into a pipe', () => {
     const { at } = await fleet(echo);
     const { out } = await ccli(['run', ...at, ...argument], { stdin: 'from\nstdin ☃' });
     expect(out).toBe('you said: from\nstdin ☃');
+  });
+
+  test('adds stdin to the prompt with "-" behind it', async () => {
+    const { at } = await fleet(echo);
+    const { out } = await ccli(['run', ...at, 'Explain', '-'], { stdin: 'the text' });
+    expect(out).toBe('you said: Explain\n\nthe text');
   });
 
   test('sends a prompt of 3 MiB in slices and fetches an answer of 3 MiB', async () => {
@@ -236,7 +245,7 @@ describe('a task that does not complete', () => {
       expect(ended).toEqual({
         code: ERRORS[code].exit,
         out: '',
-        err: `error ${code}: It did not work.\n  cause: the reason\n  hint: ${ERRORS[code].says}\n  task: ${String(task_id)} (ccli task show ${String(task_id)})\n`,
+        err: `error ${code}: It did not work.\n  cause: the reason\n  task: ${String(task_id)} (ccli task show ${String(task_id)})\n`,
       });
     },
   );
@@ -299,7 +308,7 @@ describe('Ctrl-C during ccli run', () => {
     const [view] = [...coordinator.tasks.values()];
     expect(view?.status).toBe('cancelled');
     expect(run.err()).toContain(`cancelling ${String(view?.task_id)}`);
-    expect(run.err()).toContain('error cancelled: The task was cancelled.');
+    expect(run.err()).toContain('error cancelled: The task was cancelled;');
     expect(run.listeners()).toBe(0);
   });
 
@@ -363,6 +372,57 @@ describe('Ctrl-C during ccli run', () => {
   });
 });
 
+describe('NATS that goes away under a waiting ccli', () => {
+  /** A server and a fleet of its own, with one task that waits. */
+  async function lonelyFleet() {
+    const own = await testNats();
+    const finish: { task?: ScriptedTask } = {};
+    const coordinator = await startScriptedCoordinator({
+      url: own.url,
+      script: task => {
+        task.start();
+        finish.task = task;
+      },
+    });
+    onTestFinished(() => coordinator.stop());
+    return { own, at: ['--nats', own.url], finish };
+  }
+
+  test('is waited for, and the answer comes all the same', async () => {
+    const { own, at, finish } = await lonelyFleet();
+    const run = fakeIo();
+    const ended = runCli(['run', ...at, 'x'], run.io);
+    await waitFor(() => run.err().includes('running on'));
+    await own.kill();
+    await waitFor(() => run.err().includes('was lost. Trying again;'));
+    await own.restart();
+    finish.task?.complete('after all');
+    expect(await ended).toBe(0);
+    expect(run.out()).toBe('after all');
+  });
+
+  test('and leaves a Ctrl-C with a task that could not be cancelled', async () => {
+    const { own, at } = await lonelyFleet();
+    const run = fakeIo();
+    const ended = runCli(['run', ...at, 'x'], run.io);
+    await waitFor(() => run.err().includes('running on'));
+    await own.kill();
+    await waitFor(() => run.err().includes('Trying again;'));
+    run.interrupt();
+    expect(await ended).toBe(130);
+    expect(run.err()).toContain('could not be cancelled (nats_unreachable');
+  });
+
+  test('is nats_unreachable with the way back to the task', () => {
+    const lost = connectionLost('nats://me:secret@host:4222');
+    expect(withWayBack(lost, 'abc')).toMatchObject({
+      code: 'nats_unreachable',
+      message:
+        'The connection to NATS at nats://host:4222 was lost. The task may go on: `ccli task wait abc`.',
+    });
+  });
+});
+
 describe('a prompt that cannot be sent', () => {
   test.each([
     ['prompt_empty', ['run', '']],
@@ -372,6 +432,10 @@ describe('a prompt that cannot be sent', () => {
     ['invalid_request', ['run', '--timeout', 'soon', 'x']],
     ['invalid_request', ['run', '--type', 'cli_nothing', 'x']],
     ['invalid_request', ['run', 'two', 'words']],
+    ['invalid_request', ['run', '-', '-']],
+    ['prompt_empty', ['run', 'nothing behind it', '-']],
+    ['invalid_request', ['run', '--nats', '', 'x']],
+    ['invalid_request', ['run', '--nats', 'foo bar', 'x']],
     ['invalid_request', ['rum']],
   ])('is %s: %j, before anything is reached', async (error, argv) => {
     const { code, out, err } = await ccli([...argv, '--json']);

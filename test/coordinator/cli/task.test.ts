@@ -103,6 +103,18 @@ describe('ccli task wait', () => {
     expect(coordinator.asked).not.toContain('cancel');
   });
 
+  test.each(['wait', 'tail'])('SIGTERM ends task %s without an error', async command => {
+    const { at, submit } = await fleet();
+    const task = await submit();
+    task.start();
+    const run = fakeIo();
+    const ended = runCli(['task', command, ...at, task.task_id], run.io);
+    await waitFor(() => run.err().includes('running on'));
+    run.interrupt('SIGTERM');
+    expect(await ended).toBe(130);
+    expect(run.err()).not.toContain('error');
+  });
+
   test('outlasts a coordinator that is away for a moment', async () => {
     let away = 2;
     const { at, submit } = await fleet({

@@ -89,6 +89,43 @@ describe('ccli up with a prompt', () => {
     expect({ code, out }).toEqual({ code: 0, out: 'you said: hi' });
   });
 
+  test('waits for a fleet that is only starting in the state directory', async () => {
+    const { prefix } = await scripted(echo);
+    const directory = await temporaryDirectory();
+    const run = fakeIo({ startFleet: () => Promise.reject(new CcliError('state_in_use')) });
+    const ended = runCli(['up', '--state', directory, 'hi'], run.io);
+    await waitFor(() => run.err().includes('waiting for the fleet that is starting or stopping there'));
+    await writeRuntimeFile(directory, { nats_url: nats.url, prefix, node: 'here' });
+    expect(await ended).toBe(0);
+    expect(run.out()).toBe('you said: hi');
+  });
+
+  test('starts its own once a fleet that was stopping there has gone', async () => {
+    const { startFleet, seen } = await scripted(echo);
+    let held = true;
+    const run = fakeIo({
+      startFleet: options => (held ? Promise.reject(new CcliError('state_in_use')) : startFleet(options)),
+    });
+    const ended = runCli(['up', '--port', '4333', '--state', await temporaryDirectory(), 'hi'], run.io);
+    await waitFor(() => run.err().includes('waiting for the fleet'));
+    held = false;
+    expect(await ended).toBe(0);
+    expect(seen.options).toMatchObject({ port: 4333 });
+  });
+
+  test('refuses flags that cannot apply to a fleet that is up already', async () => {
+    const { prefix, coordinator } = await scripted(echo);
+    const directory = await temporaryDirectory();
+    await writeRuntimeFile(directory, { nats_url: nats.url, prefix, node: 'here' });
+    const { code, err } = await ccli(['up', '--state', directory, '--port', '4333', '--config', '/c', 'hi'], {
+      startFleet: () => Promise.reject(new CcliError('state_in_use')),
+    });
+    expect(code).toBe(2);
+    expect(err).toContain('error state_in_use: ');
+    expect(err).toContain('--config and --port cannot apply');
+    expect(coordinator.submits).toEqual([]);
+  });
+
   test('a start that fails is told, and JSON has it too', async () => {
     const startFleet = () => Promise.reject(new CcliError('nats_server_missing'));
     const { code, out } = await ccli(['up', '--json', 'hi'], { startFleet });
@@ -160,6 +197,21 @@ describe('ccli up without a prompt', () => {
     expect(await ended).toBe(0);
     expect(run.err()).toContain('stopping…\n');
     expect({ running: seen.running, listeners: run.listeners() }).toEqual({ running: false, listeners: 0 });
+  });
+
+  test('an interrupt while it starts exits 130', async () => {
+    const run = fakeIo({
+      startFleet: ({ signal }) =>
+        new Promise((_, reject) => {
+          signal?.addEventListener('abort', () => {
+            reject(new CcliError('cancelled'));
+          });
+        }),
+    });
+    const ended = runCli(['up'], run.io);
+    await waitFor(() => run.listeners() === 1);
+    run.interrupt();
+    expect(await ended).toBe(130);
   });
 
   test('prints where it is as JSON', async () => {

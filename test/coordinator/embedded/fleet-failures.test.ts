@@ -44,6 +44,7 @@ const NODE = {
   interval_ms: 5000,
   uptime_ms: 1,
   draining: false,
+  leaving: false,
   outbox: 0,
   config_revision: 0,
   host: { cpus: 1, load_1m: 0, memory_total_bytes: 1, memory_available_bytes: 1, gpus: [] },
@@ -115,6 +116,15 @@ describe('an embedded fleet', () => {
     expect((await readdir(state_dir)).filter(name => name.startsWith('fleet'))).toEqual([]);
   });
 
+  test('names the agents that take no tasks, and why', async () => {
+    const problem = { code: 'cli_missing', message: 'No claude here.', retryable: false };
+    const other = { ...AGENT, agent_id: 'here-claude', health: 'unavailable', available: false, problem };
+    const { start } = await fleetOf(coordinatorWith([AGENT, other]), IDLE);
+    const fleet = await start();
+    expect(fleet.unusable).toEqual(['Agent here-claude takes no tasks (cli_missing): No claude here.']);
+    await fleet.stop();
+  });
+
   test('writes no key of the operator anywhere', async () => {
     const { state_dir, start } = await fleetOf(coordinatorWith([AGENT]), IDLE);
     const fleet = await start();
@@ -147,13 +157,14 @@ describe('an embedded fleet', () => {
         console.error('error internal: it broke');
         process.exit(1);
       }, 20);`;
-    const { state_dir, start } = await fleetOf(coordinatorWith([AGENT]), mortal);
+    const { state_dir, start, stages } = await fleetOf(coordinatorWith([AGENT]), mortal);
     const fleet = await start();
     await writeFile(join(state_dir, 'node-agent.end'), '');
     expect(await fleet.ended).toMatchObject({
       code: 'internal',
       message: expect.stringMatching(/node-agent.*it broke/s) as string,
     });
+    expect(stages.at(-1)).toBe('the node-agent ended; stopping…');
     await fleet.stop();
   });
 });

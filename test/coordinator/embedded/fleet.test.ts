@@ -6,7 +6,7 @@ import { connect } from '@nats-io/transport-node';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { type Fleet, type FleetOptions, startFleet } from '../../../coordinator/embedded/fleet.ts';
-import { identify } from '../../../coordinator/embedded/process-identity.ts';
+import { identify } from '../../../protocol/daemon/process-identity.ts';
 import { OPERATIONS, type OperationName, type OperationReply } from '../../../protocol/operation.ts';
 import { built } from '../../support/built.ts';
 import { startGeminiStub } from '../../support/gemini-stub.ts';

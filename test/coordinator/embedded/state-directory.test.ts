@@ -1,15 +1,16 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { identify } from '../../../coordinator/embedded/process-identity.ts';
 import {
   defaultStateDir,
   readRuntimeFile,
   writeRuntimeFile,
 } from '../../../coordinator/embedded/runtime-file.ts';
 import { takeStateDirectory } from '../../../coordinator/embedded/state-directory.ts';
+import { identify } from '../../../protocol/daemon/process-identity.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 
 const take = (path: string, stages: string[] = []) =>
@@ -103,11 +104,21 @@ describe('a state directory', () => {
     expect(child.exitCode ?? child.signalCode).toBeNull();
   });
 
+  test.runIf(existsSync('/proc/self'))('under /proc is refused instead of tried for ever', async () => {
+    await expect(take('/proc/no-such/state')).rejects.toMatchObject({ code: 'config_invalid' });
+  });
+
+  test('is made with its parents, for its owner alone', async () => {
+    const path = join(await temporaryDirectory(), 'a', 'b');
+    await (await take(path)).release();
+    expect((await stat(path)).mode & 0o777).toBe(0o700);
+  });
+
   test('that cannot be made is an error that names it', async () => {
     const file = join(await temporaryDirectory(), 'file');
     await writeFile(file, '');
     await expect(take(join(file, 'state'))).rejects.toMatchObject({
-      code: 'start_failed',
+      code: 'config_invalid',
       message: expect.stringContaining(file) as string,
     });
   });

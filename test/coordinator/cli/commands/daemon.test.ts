@@ -1,8 +1,11 @@
+import { spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { runDaemon } from '../../../../coordinator/cli/commands/daemon.ts';
 import type { Interrupt } from '../../../../coordinator/cli/io.ts';
+import { built } from '../../../support/built.ts';
 import { temporaryDirectory } from '../../../support/temporary-directory.ts';
 import { waitFor } from '../../../support/wait.ts';
 import { pathExists } from '../support/path-exists.ts';
@@ -54,6 +57,29 @@ describe('a daemon run by ccli', () => {
       expect(await run.ended).toBe(3);
     },
   );
+
+  test('winds up when ccli is killed', async () => {
+    const { file, directory } = await program(`
+      import { writeFileSync } from 'node:fs';
+      const [ended, ready, flag] = process.argv.slice(2);
+      if (flag !== '--exit-with-parent') process.exit(1);
+      process.stdin.resume().on('end', () => { writeFileSync(ended, ''); process.exit(); });
+      writeFileSync(ready, '');
+    `);
+    const wrapper = join(directory, 'wrapper.mjs');
+    const module = pathToFileURL(built('coordinator/cli/commands/daemon.ts')).href;
+    const [ended, ready] = [join(directory, 'ended'), join(directory, 'ready')];
+    const args = JSON.stringify([file, ended, ready]);
+    await writeFile(
+      wrapper,
+      `import { runDaemon } from ${JSON.stringify(module)};
+       await runDaemon(${args}, { environment: process.env, onInterrupt: () => () => undefined });`,
+    );
+    const child = spawn(process.execPath, [wrapper], { stdio: 'ignore' });
+    await waitFor(() => pathExists(ready));
+    child.kill('SIGKILL');
+    await waitFor(() => pathExists(ended));
+  });
 
   test('killed by a signal gives 128 and its number', async () => {
     const { file } = await program(`process.kill(process.pid, 'SIGKILL')`);

@@ -75,6 +75,7 @@ test('nodes show load, memory and GPUs, equal ones together', () => {
     interval_ms: 5_000,
     uptime_ms: 184_000,
     draining: false,
+    leaving: false,
     outbox: 0,
     config_revision: 0,
     host: {

@@ -1,0 +1,33 @@
+import { describe, expect, test } from 'vitest';
+import { colorsFor } from '../../../../coordinator/cli/render/colors.ts';
+import { taskDetails } from '../../../../coordinator/cli/render/task.ts';
+import type { TaskView } from '../../../../protocol/operation.ts';
+
+const view = (over: Partial<TaskView>): TaskView => ({
+  task_id: 'abc',
+  status: 'cancelled',
+  caller: 'cli',
+  prompt_bytes: 1,
+  options: {},
+  attempts: [],
+  created_at_ms: 0,
+  updated_at_ms: 0,
+  ...over,
+});
+const details = (over: Partial<TaskView>): string => taskDetails(view(over), colorsFor(false, {}), 0);
+const attempt = { attempt: 1, node: 'n', agent_id: 'a', instance_id: 'i', epoch: 1, started: true };
+
+describe('the details of a task', () => {
+  test('tell of a confirmed stop only when a node had something to stop', () => {
+    const error = { code: 'node_lost', message: 'Lost.', retryable: true } as const;
+    expect(details({ stop_confirmed: true })).not.toContain('confirmed');
+    expect(details({ stop_confirmed: true, attempts: [{ ...attempt, error }] })).not.toContain('confirmed');
+    expect(details({ stop_confirmed: true, attempts: [attempt] })).toContain('confirmed by the node');
+  });
+
+  test('say without alarm that a tool does not tell whether its answer is whole', () => {
+    const shown = details({ status: 'completed', response: 'x', completeness: 'unknown' });
+    expect(shown).toMatch(/^completeness +unknown \(the tool does not tell\)$/m);
+    expect(shown).toMatch(/^answer +1 B \(ccli task wait abc\)$/m);
+  });
+});
