@@ -116,6 +116,8 @@ export function createAttemptCare(options: CareOptions): AttemptCare {
         const found = await store.request(entry.task_id);
         if (found === undefined) throw new CcliError('task_unknown');
         const reply: RunReply = await nodes.run(node, runRequest(found.request, attempt, instance_id));
+        // Another daemon answers for the node now, which its adverts will tell: ask that one.
+        if (reply.answer === 'refused' && reply.error.code === 'wrong_instance') return false;
         if (reply.answer === 'refused') {
           await onRefusal(entry, attempt, reply.error);
           return true;

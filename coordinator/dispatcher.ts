@@ -6,7 +6,7 @@ import type { Lifecycle } from '../protocol/daemon/lifecycle.ts';
 import { errorFields, type Log } from '../protocol/daemon/log.ts';
 import type { AttemptCare } from './attempt.ts';
 import { type Action, plan, type QueuedTask } from './core/plan.ts';
-import { type Fleet, slotKey } from './fleet.ts';
+import { countSlots, type Fleet, slotKey } from './fleet.ts';
 import type { Mirror, TaskEntry } from './mirror.ts';
 import type { Steps } from './steps.ts';
 import { createSupervisor } from './supervisor.ts';
@@ -53,12 +53,10 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   };
 
   const act = (what: string, task_id: string, work: Promise<unknown>): void => {
-    const watched = work
-      .catch((error: unknown) => {
-        // The next tick finds the task as it was and tries again.
-        log.warn('action_failed', { what, task_id, ...errorFields(error) });
-      })
-      .finally(activate);
+    // After a failure the next tick tries again: at once, a store that is down or full would be asked without a pause.
+    const watched = work.then(activate, (error: unknown) => {
+      log.warn('action_failed', { what, task_id, ...errorFields(error) });
+    });
     lifecycle.handOver(watched);
   };
 
@@ -68,6 +66,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     supervisor.tidy();
     const active = mirror.active();
     for (const entry of active) supervisor.look(entry);
+    supervisor.stopStrays();
     const now = clock();
     const queued: QueuedTask[] = [];
     for (const entry of mirror.queued()) {
@@ -80,15 +79,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   };
 
   const slotsGiven = (active: readonly TaskEntry[]): Map<string, number> => {
-    const given = new Map<string, number>();
-    const add = (slot: string): void => {
-      given.set(slot, (given.get(slot) ?? 0) + 1);
-    };
-    for (const { task_id, state } of active) {
-      const attempt = state.attempts.at(-1);
-      if (attempt !== undefined && !writing.has(task_id)) add(slotKey(attempt.node, attempt.agent_id));
-    }
-    for (const slot of writing.values()) if (slot !== undefined) add(slot);
+    const given = countSlots(active.filter(entry => !writing.has(entry.task_id)));
+    for (const slot of writing.values()) if (slot !== undefined) given.set(slot, (given.get(slot) ?? 0) + 1);
     return given;
   };
 
@@ -157,9 +149,13 @@ const queuedTask = (entry: TaskEntry, now: number): QueuedTask => ({
   options: entry.options,
   prompt_bytes: entry.prompt_bytes,
   attempt: (entry.state.attempts.at(-1)?.attempt ?? 0) + 1,
+  tried: entry.state.attempts.map(attempt => attempt.agent_id),
   waited_ms: now - entry.queued_since_ms,
   pause_ms: Math.max(0, entry.not_before_ms - now),
 });
+
+/** What a timer can hold; a longer wait is looked at again then. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** One timer for the earliest time anybody wants to be woken at. */
 function createWake(
@@ -178,7 +174,7 @@ function createWake(
           earliest = Number.POSITIVE_INFINITY;
           onWake();
         },
-        Math.max(1, at_ms - clock()),
+        Math.min(Math.max(1, at_ms - clock()), LONGEST_TIMER_MS),
       );
     },
     clear() {

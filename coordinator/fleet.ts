@@ -4,8 +4,9 @@ import { decode } from '../protocol/codec.ts';
 import { errorFields, type Log } from '../protocol/daemon/log.ts';
 import type { FleetEvent } from '../protocol/event.ts';
 import { nodeOf } from '../protocol/subjects.ts';
-import { hear, isContested, isLost, type NodeRecord } from './core/liveness.ts';
+import { hear, isContested, isLost, leave, type NodeRecord } from './core/liveness.ts';
 import type { Candidate } from './core/placement.ts';
+import type { TaskEntry } from './mirror.ts';
 
 type NodeChange = Extract<FleetEvent, { kind: 'node' }>['change'];
 
@@ -23,11 +24,28 @@ export interface Fleet {
   node(name: string): NodeSight | undefined;
   /** @param given tasks this coordinator has placed and not seen ended, by `slotKey` */
   candidates(given: ReadonlyMap<string, number>): Candidate[];
+  /** How long nothing was heard of a node that we could have heard; known or not. */
+  silence(node: string): number;
+  /** Silence counts only while we listen: a coordinator that was cut off itself must not call every node lost. */
+  readonly deafen: () => void;
+  readonly listen: () => void;
   /** Tells of nodes that fell silent since the last call. */
   tick(): void;
   /** Whether every live node has had time to advertise itself. */
   readonly settled: boolean;
   readonly malformed: number;
+}
+
+/** Slots taken by tasks that are placed, by `slotKey`. */
+export function countSlots(placed: Iterable<TaskEntry>): Map<string, number> {
+  const taken = new Map<string, number>();
+  for (const { state } of placed) {
+    const attempt = state.attempts.at(-1);
+    if (attempt === undefined) continue;
+    const slot = slotKey(attempt.node, attempt.agent_id);
+    taken.set(slot, (taken.get(slot) ?? 0) + 1);
+  }
+  return taken;
 }
 
 export const slotKey = (node: string, agent_id: string): string => `${node}/${agent_id}`;
@@ -47,20 +65,39 @@ export function createFleet({ prefix, clock, settle_ms, onChange, onNode, log }:
   const lost = new Set<string>();
   const began = clock();
   let malformed = 0;
+  let listening_since = began;
+  let deaf_since: number | undefined;
+
+  /** Stands still while we are deaf. */
+  const hearing = (): number => deaf_since ?? clock();
+
+  /** A record as if heard when we began to listen, if that was later. */
+  const fresh = (record: NodeRecord): NodeRecord => {
+    const left = record.advert.leaving;
+    return left || record.at_ms >= listening_since ? record : { ...record, at_ms: listening_since };
+  };
 
   const sight = (record: NodeRecord): NodeSight => {
-    const now = clock();
+    const now = hearing();
+    const heard = fresh(record);
     return {
       advert: record.advert,
-      alive: !isLost(record, now),
-      contested: isContested(record, now),
-      silent_ms: Math.round(now - record.at_ms),
+      alive: !isLost(heard, now),
+      contested: isContested(heard, now),
+      silent_ms: Math.max(0, Math.round(now - heard.at_ms)),
     };
   };
 
   const accept = (advert: Advert): void => {
     const { node, instance_id } = advert;
     const known = records.get(node);
+    if (advert.leaving) {
+      records.set(node, leave(known, advert, clock()));
+      lost.add(node);
+      onNode(node, 'left', instance_id);
+      onChange();
+      return;
+    }
     const former = retired.get(node) ?? new Set();
     const { record, change } = hear(known, advert, clock(), former);
     records.set(node, record);
@@ -99,7 +136,10 @@ export function createFleet({ prefix, clock, settle_ms, onChange, onNode, log }:
     candidates(given) {
       return [...records.values()].flatMap(record => {
         const { advert, alive, contested } = sight(record);
-        return advert.agents.map(status => ({
+        const rivals = contested ? (record.rival?.advert.agents ?? []) : [];
+        const known = new Set(advert.agents.map(agent => agent.agent_id));
+        // Of two daemons under one name, the agents of both are there, and none can take work.
+        return [...advert.agents, ...rivals.filter(agent => !known.has(agent.agent_id))].map(status => ({
           node: advert.node,
           instance_id: advert.instance_id,
           status,
@@ -110,9 +150,20 @@ export function createFleet({ prefix, clock, settle_ms, onChange, onNode, log }:
         }));
       });
     },
+    silence(node) {
+      const record = records.get(node);
+      return record === undefined ? hearing() - listening_since : sight(record).silent_ms;
+    },
+    deafen() {
+      deaf_since ??= clock();
+    },
+    listen() {
+      deaf_since = undefined;
+      listening_since = clock();
+    },
     tick() {
       for (const [node, record] of records) {
-        if (lost.has(node) || !isLost(record, clock())) continue;
+        if (lost.has(node) || !isLost(fresh(record), hearing())) continue;
         lost.add(node);
         log.warn('node_lost', { node });
         onNode(node, 'lost', record.advert.instance_id);

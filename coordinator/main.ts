@@ -21,7 +21,7 @@ import { takeEpoch } from './lease.ts';
 import { createMirror, type Mirror } from './mirror.ts';
 import { createNodes } from './nodes.ts';
 import { createOperations } from './operations.ts';
-import { provision } from './provision.ts';
+import { ensureStreams, provision, storeProblem } from './provision.ts';
 import { createReports } from './reports.ts';
 import { rollCall } from './roll-call.ts';
 import { createSteps } from './steps.ts';
@@ -44,13 +44,14 @@ async function compose(config: CoordinatorConfig, log: Log, lifecycle: Lifecycle
   log.info('connecting', { url: redactUrl(config.nats.url) });
   const connection = await connect(config.nats, { name: 'ccli-coordinator', patience: 'daemon', log });
   lifecycle.defer('connection', () => closeConnection(connection));
-  lifecycle.handOver(watchConnection(connection, log));
   const server_version = connection.info?.version ?? 'unknown';
   const durability = durabilityOf(server_version, config.nats.sync_always);
   if (durability.warning !== undefined) log.warn('weak_durability', { warning: durability.warning });
 
   const js = jetstream(connection);
-  const manager = await jetstreamManager(connection);
+  const manager = await jetstreamManager(connection).catch((error: unknown) => {
+    throw storeProblem(error);
+  });
   const stores = await provision(js, manager, names, config.store);
   const epoch = await takeEpoch(stores.control, coordinator_id);
   const store = createTaskStore(stores);
@@ -112,7 +113,16 @@ async function compose(config: CoordinatorConfig, log: Log, lifecycle: Lifecycle
     log,
   });
 
-  await loadMirror(store, mirror, lifecycle, log);
+  const { following } = await loadMirror(store, mirror, lifecycle, log);
+  lifecycle.handOver(
+    watchConnection(connection, log, {
+      disconnect: fleet.deafen,
+      reconnect: () => {
+        fleet.listen();
+        lifecycle.handOver(ensureStreams(manager, names, config.store));
+      },
+    }),
+  );
   const adverts = connection.subscribe(names.allAdverts, {
     callback: (error, message) => {
       if (error === null) fleet.receive(message.subject, message.data);
@@ -159,31 +169,52 @@ async function compose(config: CoordinatorConfig, log: Log, lifecycle: Lifecycle
   return {
     coordinator_id,
     epoch,
-    failed: connection
-      .closed()
-      .then(
-        cause => new CcliError('nats_unreachable', 'The connection to NATS was closed for good.', { cause }),
-      ),
+    failed: Promise.race([
+      connection
+        .closed()
+        .then(
+          cause =>
+            new CcliError('nats_unreachable', 'The connection to NATS was closed for good.', { cause }),
+        ),
+      following,
+    ]),
     stop: () => lifecycle.stop(),
   };
 }
 
-/** Resolves once everything stored has been seen; goes on with what changes. */
-async function loadMirror(store: TaskStore, mirror: Mirror, lifecycle: Lifecycle, log: Log): Promise<void> {
+/**
+ * Resolves once everything stored has been seen, and goes on with what changes. `following` settles with what ends
+ * that, should it end by itself: a coordinator without it would go blind in silence.
+ */
+async function loadMirror(
+  store: TaskStore,
+  mirror: Mirror,
+  lifecycle: Lifecycle,
+  log: Log,
+): Promise<{ following: Promise<CcliError> }> {
   let loaded = (): void => undefined;
-  const caughtUp = new Promise<void>(resolve => {
-    loaded = resolve;
+  const caughtUp = new Promise<undefined>(resolve => {
+    loaded = () => {
+      resolve(undefined);
+    };
   });
   if (await store.isEmpty()) loaded();
-  const follow = async (): Promise<void> => {
-    for await (const { change, key, failure, caught_up } of store.watch(lifecycle.signal)) {
-      if (change !== undefined) mirror.apply(change);
-      if (failure !== undefined) log.error('record_unreadable', { key, ...errorFields(failure) });
-      if (caught_up) loaded();
+  const follow = async (): Promise<CcliError> => {
+    try {
+      for await (const { change, key, failure, caught_up } of store.watch(lifecycle.signal)) {
+        if (change !== undefined) mirror.apply(change);
+        if (failure !== undefined) log.error('record_unreadable', { key, ...errorFields(failure) });
+        if (caught_up) loaded();
+      }
+      return new CcliError('store_unavailable', 'The task store no longer tells of changes.');
+    } catch (cause) {
+      return new CcliError('store_unavailable', 'The task store cannot be followed.', { cause });
     }
   };
-  lifecycle.handOver(follow());
-  await caughtUp;
+  const following = follow();
+  const failure = await Promise.race([caughtUp, following]);
+  if (failure !== undefined) throw failure;
+  return { following };
 }
 
 if (isProgram(import.meta.url)) {

@@ -13,7 +13,8 @@ import type {
 } from '../protocol/operation.ts';
 import { isTerminal } from '../protocol/task.ts';
 import type { CallContext } from './caller.ts';
-import { type Fleet, slotKey } from './fleet.ts';
+import { countSlots, type Fleet } from './fleet.ts';
+import { lookUp } from './lookup.ts';
 import type { Mirror, TaskEntry } from './mirror.ts';
 import type { TaskStore } from './store.ts';
 import { createSubmit } from './submit.ts';
@@ -43,15 +44,9 @@ export function createOperations({ store, mirror, fleet, activate, about }: Oper
   const submit = createSubmit({ store, mirror, fleet, activate });
 
   const find = async (task_id: string): Promise<TaskEntry> => {
-    const entry = mirror.get(task_id);
+    const entry = await lookUp(store, mirror, task_id);
     if (entry !== undefined) return entry;
-    const found = await store.request(task_id);
-    if (found === undefined)
-      throw new CcliError('task_unknown', `No task is called "${task_id}"; see \`ccli task list\`.`);
-    mirror.apply({ record: 'request', ...found });
-    const state = await store.state(task_id);
-    if (state !== undefined) mirror.apply({ record: 'state', ...state });
-    return await find(task_id);
+    throw new CcliError('task_unknown', `No task is called "${task_id}"; see \`ccli task list\`.`);
   };
 
   const view = async (entry: TaskEntry): Promise<TaskView> => {
@@ -59,18 +54,7 @@ export function createOperations({ store, mirror, fleet, activate, about }: Oper
     return taskView(entry, answered ? await store.result(entry.task_id) : undefined);
   };
 
-  const given = (): Map<string, number> => {
-    const counts = new Map<string, number>();
-    for (const { state } of mirror.active()) {
-      const attempt = state.attempts.at(-1);
-      if (attempt === undefined) continue;
-      const slot = slotKey(attempt.node, attempt.agent_id);
-      counts.set(slot, (counts.get(slot) ?? 0) + 1);
-    }
-    return counts;
-  };
-
-  const agents = () => fleet.candidates(given()).map(agentView);
+  const agents = () => fleet.candidates(countSlots(mirror.active())).map(agentView);
 
   return {
     submit: async (request, context) => await view(await submit(request, context)),
@@ -131,7 +115,6 @@ export function createOperations({ store, mirror, fleet, activate, about }: Oper
       const reachable = all.filter(agent => agent.alive);
       const nodes = fleet.nodes();
       const total = reachable.reduce((sum, agent) => sum + agent.max_concurrent, 0);
-      const usable = reachable.filter(agent => agent.enabled && agent.health === 'ready' && !agent.draining);
       return Promise.resolve({
         ...about(),
         nodes: {
@@ -140,7 +123,10 @@ export function createOperations({ store, mirror, fleet, activate, about }: Oper
         },
         agents: { available: all.filter(agent => agent.available).length, total: all.length },
         slots: {
-          free: usable.reduce((sum, agent) => sum + Math.max(0, agent.max_concurrent - agent.running), 0),
+          free: all.reduce(
+            (sum, agent) => sum + (agent.available ? agent.max_concurrent - agent.running : 0),
+            0,
+          ),
           total,
         },
         tasks: mirror.counts(),

@@ -44,12 +44,19 @@ export async function provision(
 ): Promise<Stores> {
   try {
     const kvm = new Kvm(jetstream);
+    const bucket = async (name: string, max_bytes: number): Promise<KV> => {
+      const made = await kvm.create(name, { history: 8, max_bytes });
+      await bound(manager, `KV_${name}`, max_bytes);
+      return made;
+    };
     const control = await kvm.create(names.controlBucket, { history: 8, max_bytes: MIB });
     await claimSchema(control);
-    const tasks = await kvm.create(names.tasksBucket, { history: 8, max_bytes: limits.tasks });
-    await kvm.create(names.agentsBucket, { history: 8, max_bytes: 16 * MIB });
-    const blobs = await createBlobs(jetstream, manager, names, limits.blobs);
-    for (const stream of streams(names, limits)) await upsertStream(manager, stream);
+    const tasks = await bucket(names.tasksBucket, limits.tasks);
+    await bucket(names.agentsBucket, 16 * MIB);
+    const blobs = await new Objm(jetstream).create(names.blobsBucket);
+    // The object store's own options know no size bound; an unbounded one could fill the disk.
+    await bound(manager, `OBJ_${names.blobsBucket}`, limits.blobs);
+    await ensureStreams(manager, names, limits);
     await ensureConsumer(manager, names);
     return { tasks, control, blobs };
   } catch (error) {
@@ -62,8 +69,22 @@ export async function provision(
         },
       );
     }
-    throw error;
+    throw storeProblem(error);
   }
+}
+
+/** What keeps a coordinator from its store, in terms of what to do about it. */
+export function storeProblem(cause: unknown): CcliError {
+  if (cause instanceof CcliError) return cause;
+  // The library does not export the class.
+  if (cause instanceof Error && cause.name === 'JetStreamNotEnabled') {
+    return new CcliError(
+      'store_unavailable',
+      'This NATS server runs without JetStream; start it with `-js`.',
+      { cause },
+    );
+  }
+  return new CcliError('store_unavailable', 'The task store on NATS cannot be set up.', { cause });
 }
 
 async function claimSchema(control: KV): Promise<void> {
@@ -86,18 +107,19 @@ async function claimSchema(control: KV): Promise<void> {
   }
 }
 
-async function createBlobs(
-  jetstream: JetStreamClient,
+/** A store that is there already takes on the bound that is asked for now. */
+async function bound(manager: JetStreamManager, stream: string, max_bytes: number): Promise<void> {
+  const { config } = await manager.streams.info(stream);
+  if (config.max_bytes !== max_bytes) await manager.streams.update(stream, { ...config, max_bytes });
+}
+
+/** Also after a restart of the server, which forgets the stream that is in memory. */
+export async function ensureStreams(
   manager: JetStreamManager,
   names: Names,
-  max_bytes: number,
-): Promise<ObjectStore> {
-  const blobs = await new Objm(jetstream).create(names.blobsBucket);
-  const name = `OBJ_${names.blobsBucket}`;
-  const { config } = await manager.streams.info(name);
-  // The object store's own options know no size bound; an unbounded one could fill the disk.
-  if (config.max_bytes !== max_bytes) await manager.streams.update(name, { ...config, max_bytes });
-  return blobs;
+  limits: CoordinatorConfig['store'],
+): Promise<void> {
+  for (const stream of streams(names, limits)) await upsertStream(manager, stream);
 }
 
 type NamedStream = Partial<StreamConfig> & { name: string; subjects: string[] };

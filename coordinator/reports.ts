@@ -7,6 +7,7 @@ import { type FinishedReport, type Report, ReportSchema } from '../protocol/repo
 import { nodeOf } from '../protocol/subjects.ts';
 import { isTerminal } from '../protocol/task.ts';
 import { fold } from './core/fold.ts';
+import { lookUp, refresh } from './lookup.ts';
 import type { Mirror, TaskEntry } from './mirror.ts';
 import type { Steps } from './steps.ts';
 import type { TaskStore } from './store.ts';
@@ -39,20 +40,8 @@ export function createReports(options: ReportsOptions): Reports {
   const counts = { folded: 0, ignored: 0, malformed: 0 };
   let messages: ConsumerMessages | undefined;
 
-  /** The request may not have come through the watch yet, so the store has the last word. */
-  const entryOf = async (task_id: string): Promise<TaskEntry | undefined> => {
-    const entry = mirror.get(task_id);
-    if (entry !== undefined) return entry;
-    const found = await store.request(task_id);
-    if (found === undefined) return undefined;
-    mirror.apply({ record: 'request', ...found });
-    const state = await store.state(task_id);
-    if (state !== undefined) mirror.apply({ record: 'state', ...state });
-    return mirror.get(task_id);
-  };
-
   const apply = async (report: Report): Promise<void> => {
-    const entry = await entryOf(report.task_id);
+    const entry = await lookUp(store, mirror, report.task_id);
     if (entry === undefined) {
       counts.ignored += 1;
       log.info('report_for_unknown_task', { task_id: report.task_id, attempt: report.attempt });
@@ -68,7 +57,13 @@ export function createReports(options: ReportsOptions): Reports {
       );
       return;
     }
-    const folded = fold(entry.state, entry.options, report, options.random());
+    const random = options.random();
+    let folded = fold(entry.state, entry.options, report, random);
+    if (folded.outcome === 'ignore' && !isTerminal(entry.state.status)) {
+      // What makes it senseless may only be news that the watch has not brought yet.
+      await refresh(store, mirror, report.task_id);
+      folded = fold(entry.state, entry.options, report, random);
+    }
     if (folded.outcome === 'ignore') {
       counts.ignored += 1;
       log.debug('report_ignored', {
@@ -97,6 +92,9 @@ export function createReports(options: ReportsOptions): Reports {
   const keepText = async (report: FinishedReport): Promise<number> => {
     const { task_id, attempt, text } = report;
     if (text === undefined) return attempt;
+    if ('ref' in text && !(await store.hasResultSlices(task_id, attempt, text.ref.slices))) {
+      throw new CcliError('slices_incomplete', 'A slice of the answer is not stored yet.');
+    }
     const created = await store.createResult({ ...report, text });
     return created ? attempt : ((await store.result(task_id))?.attempt ?? attempt);
   };

@@ -1,11 +1,17 @@
 /** Takes a step of a task's life: legal or not at all, by compare-and-set, then told to whoever listens. */
 import { errorFields, type Log } from '../protocol/daemon/log.ts';
+import { CcliError } from '../protocol/errors.ts';
 import { type TaskState, type TaskStep, transition } from '../protocol/task.ts';
+import { refresh } from './lookup.ts';
 import type { Mirror, TaskEntry } from './mirror.ts';
 import type { TaskStore } from './store.ts';
 
 export interface Steps {
-  /** Whether the step was taken. False when the task is no longer where the step starts from. */
+  /**
+   * Whether the step was taken. False when the task is no longer where the step starts from.
+   *
+   * @throws CcliError `store_unavailable` when nothing can be said: the step may be tried again.
+   */
   take(entry: TaskEntry, step: TaskStep): Promise<boolean>;
   /** Work on one task waits for the work before it; work on different tasks does not. */
   inTurn<T>(task_id: string, work: () => Promise<T>): Promise<T>;
@@ -23,11 +29,6 @@ interface StepsOptions {
 export function createSteps({ store, mirror, onStep, now, log }: StepsOptions): Steps {
   const tails = new Map<string, Promise<unknown>>();
 
-  const refresh = async (task_id: string): Promise<void> => {
-    const found = await store.state(task_id);
-    if (found !== undefined) mirror.apply({ record: 'state', ...found });
-  };
-
   return {
     async take(entry, step) {
       // Once more after losing a race: the winner may have taken a step from which this one is still legal.
@@ -43,9 +44,9 @@ export function createSteps({ store, mirror, onStep, now, log }: StepsOptions): 
           onStep(entry, next.state);
           return true;
         }
-        await refresh(entry.task_id);
+        await refresh(store, mirror, entry.task_id);
       }
-      return false;
+      throw new CcliError('store_unavailable', `Somebody else keeps changing task ${entry.task_id}.`);
     },
     async inTurn(task_id, work) {
       const before = tails.get(task_id) ?? Promise.resolve();

@@ -64,6 +64,7 @@ export interface TaskStore {
   putResultSlice(task_id: string, attempt: number, index: number, bytes: Uint8Array): Promise<void>;
   promptSlice(task_id: string, index: number): Promise<Uint8Array | undefined>;
   resultSlice(task_id: string, attempt: number, index: number): Promise<Uint8Array | undefined>;
+  hasResultSlices(task_id: string, attempt: number, slices: number): Promise<boolean>;
   /** @throws CcliError `slices_incomplete` unless every slice is there and they add up to `ref`. */
   verifyPrompt(task_id: string, ref: TextRef): Promise<string>;
 }
@@ -144,6 +145,12 @@ export function createTaskStore({ tasks, blobs }: Stores): TaskStore {
     putResultSlice: (task_id, attempt, index, bytes) => putBlob(resultBlob(task_id, attempt, index), bytes),
     promptSlice: (task_id, index) => getBlob(promptBlob(task_id, index)),
     resultSlice: (task_id, attempt, index) => getBlob(resultBlob(task_id, attempt, index)),
+    async hasResultSlices(task_id, attempt, slices) {
+      for (let index = 0; index < slices; index += 1) {
+        if ((await available(blobs.info(resultBlob(task_id, attempt, index)))) === null) return false;
+      }
+      return true;
+    },
     async verifyPrompt(task_id, ref) {
       const slices: (Uint8Array | undefined)[] = [];
       for (let index = 0; index < ref.slices; index += 1)

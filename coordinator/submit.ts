@@ -11,6 +11,7 @@ import { cut, fitsInline, type Text } from '../protocol/text.ts';
 import type { CallContext } from './caller.ts';
 import { assess } from './core/placement.ts';
 import type { Fleet } from './fleet.ts';
+import { lookUp } from './lookup.ts';
 import type { Mirror, TaskEntry } from './mirror.ts';
 import type { TaskStore } from './store.ts';
 
@@ -36,12 +37,7 @@ export function createSubmit({ store, mirror, fleet, activate }: SubmitOptions):
         `Task ${wanted.task_id} is a different request; use a new task id or idempotency key.`,
       );
     }
-    if (mirror.get(wanted.task_id) === undefined) {
-      mirror.apply({ record: 'request', ...found });
-      const state = await store.state(wanted.task_id);
-      if (state !== undefined) mirror.apply({ record: 'state', ...state });
-    }
-    return mirror.get(wanted.task_id);
+    return await lookUp(store, mirror, wanted.task_id);
   };
 
   const create = async (request: TaskRequest): Promise<TaskEntry | undefined> => {

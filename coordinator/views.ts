@@ -1,4 +1,5 @@
 /** Tasks, agents and nodes as callers see them. */
+import type { ErrorBody } from '../protocol/errors.ts';
 import type { AgentView, NodeView, TaskSummary, TaskView } from '../protocol/operation.ts';
 import type { TaskResult } from '../protocol/task.ts';
 import type { Candidate } from './core/placement.ts';
@@ -57,12 +58,18 @@ export function taskSummary(entry: TaskEntry): TaskSummary {
     prompt_bytes,
     ...(agent_id !== undefined && { agent_id }),
     ...(node !== undefined && { node }),
-    ...(error !== undefined && { error }),
+    ...(error !== undefined && { error: brief(error) }),
     created_at_ms,
     updated_at_ms,
     attempts: attempts.length,
   };
 }
+
+/** A page of summaries must fit a message; the task itself has the whole error. */
+const brief = ({ cause: _cause, ...error }: ErrorBody): ErrorBody => ({
+  ...error,
+  message: error.message.slice(0, 300),
+});
 
 export function agentView({ status, node, alive, contested, draining, used }: Candidate): AgentView {
   const usable = alive && !contested && !draining && status.enabled && status.health === 'ready';

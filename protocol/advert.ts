@@ -40,6 +40,8 @@ export const AdvertSchema = z.object({
   interval_ms: z.int().positive(),
   uptime_ms: z.int().nonnegative(),
   draining: z.boolean(),
+  /** The last advert of a daemon that stops in good order. */
+  leaving: z.boolean(),
   /** Results on disk that the report stream has not acknowledged. */
   outbox: z.int().nonnegative(),
   /** Revision of the desired state last applied by `configure`; 0 before the first. */

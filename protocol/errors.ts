@@ -129,22 +129,68 @@ export const ERRORS = {
   auth_refused: row('The model service refused the credentials; check the key.', false, 401, 7),
 
   // How an attempt can end.
-  cli_crashed: row('The CLI ended unexpectedly.', true, 502, 1),
-  cli_garbled: row('The CLI printed something that is not its protocol.', true, 502, 1),
-  empty_reply: row('The CLI reported success with an empty answer.', true, 502, 1),
-  reply_truncated: row('The answer broke off before its end.', true, 502, 1),
+  cli_crashed: row('The CLI ended unexpectedly; the log of its node-agent has its last words.', true, 502, 1),
+  cli_garbled: row(
+    'The CLI printed something that is not its protocol; check its version on the node.',
+    true,
+    502,
+    1,
+  ),
+  empty_reply: row(
+    'The CLI reported success with an empty answer; rephrase the prompt or choose another agent.',
+    true,
+    502,
+    1,
+  ),
+  reply_truncated: row('The answer broke off before its end; run the prompt again.', true, 502, 1),
   safety_refused: row('The model refused to answer for safety reasons; rephrase the prompt.', false, 422, 1),
   output_too_large: row('The answer is over the size limit; the part that came is kept.', false, 502, 1),
   model_not_found: row('The model does not exist or this key may not use it; choose another.', false, 404, 2),
   model_rejected: row('The model service rejected the request; its reason is named.', false, 400, 1),
-  model_unavailable: row('The model service is failing or overloaded.', true, 503, 1),
-  rate_limited: row('The model service asks to slow down.', true, 429, 8),
-  quota_exhausted: row('The quota of this account is used up.', true, 429, 8),
-  agent_restarted: row('The node-agent restarted while this attempt ran.', true, 502, 1),
-  node_lost: row('The node fell silent while this attempt ran.', true, 502, 1),
+  model_unavailable: row(
+    'The model service is failing or overloaded; try again later or choose another model.',
+    true,
+    503,
+    1,
+  ),
+  rate_limited: row(
+    'The model service asks to slow down; try again later or choose another agent.',
+    true,
+    429,
+    8,
+  ),
+  quota_exhausted: row(
+    'The quota of this account is used up; wait until it is renewed or choose another agent.',
+    true,
+    429,
+    8,
+  ),
+  agent_restarted: row(
+    'The node-agent restarted while this attempt ran; run the prompt again.',
+    true,
+    502,
+    1,
+  ),
+  node_lost: row(
+    'The node fell silent while this attempt ran; `ccli nodes` shows whether it is back.',
+    true,
+    502,
+    1,
+  ),
   task_timeout: row('The attempt took longer than its timeout; raise it with --timeout.', false, 504, 6),
   wait_timeout: row('The task is still running; wait for it with `ccli task wait`.', false, 504, 6),
-  cancelled: row('The task was cancelled.', false, 409, 130),
+  cancelled: row(
+    'The task was cancelled; run the prompt again if its answer is still wanted.',
+    false,
+    409,
+    130,
+  ),
+  output_failed: row(
+    'The answer could not be written; free some room or choose another place. `ccli task wait` prints it again.',
+    false,
+    500,
+    1,
+  ),
   internal: row('Something went wrong inside ccli; the log has the details.', false, 500, 1),
 } as const satisfies Record<string, ErrorRow>;
 
@@ -154,7 +200,8 @@ export const ErrorCodeSchema = z.enum(Object.keys(ERRORS) as [ErrorCode, ...Erro
 
 /** An error on any wire. `cause` is for people: never decide by it. */
 export const ErrorBodySchema = z.object({
-  code: ErrorCodeSchema,
+  /** A code of a newer peer reads as `internal`; `retryable` still says what it said. */
+  code: ErrorCodeSchema.catch('internal'),
   message: z.string().max(4_000),
   retryable: z.boolean(),
   retry_after_ms: z.int().nonnegative().optional(),
@@ -185,6 +232,7 @@ export class CcliError extends Error {
 }
 
 const MESSAGE_MAX = 4_000;
+const RETRY_AFTER_MAX_MS = 30 * 24 * 3_600_000;
 const clip = (text: string): string =>
   text.length > MESSAGE_MAX ? `${text.slice(0, MESSAGE_MAX - 1)}…` : text;
 
@@ -192,6 +240,10 @@ const causeText = (cause: unknown): string | undefined => {
   if (cause === undefined || cause === null) return undefined;
   return clip(cause instanceof Error ? cause.message : typeof cause === 'string' ? cause : 'unknown');
 };
+
+/** Services have been seen to ask for pauses that no timer can hold. */
+const pauseOf = (ms: number | undefined): number | undefined =>
+  ms === undefined || Number.isNaN(ms) ? undefined : Math.min(Math.max(Math.ceil(ms), 0), RETRY_AFTER_MAX_MS);
 
 /** Any thrown value as it goes over a wire; what is not ours becomes `internal`, without its stack. */
 export function toErrorBody(error: unknown): ErrorBody {
@@ -205,11 +257,12 @@ export function toErrorBody(error: unknown): ErrorBody {
     };
   }
   const cause = causeText(error.cause);
+  const retry_after_ms = pauseOf(error.retry_after_ms);
   return {
     code: error.code,
     message: clip(error.message),
     retryable: error.retryable,
-    ...(error.retry_after_ms !== undefined && { retry_after_ms: Math.ceil(error.retry_after_ms) }),
+    ...(retry_after_ms !== undefined && { retry_after_ms }),
     ...(cause !== undefined && { cause }),
   };
 }

@@ -20,7 +20,7 @@ export const NodeEventSchema = z.object({
   v: z.int().positive(),
   kind: z.literal('node'),
   node: NameSchema,
-  change: z.enum(['joined', 'restarted', 'lost', 'returned']),
+  change: z.enum(['joined', 'restarted', 'lost', 'returned', 'left']),
   instance_id: z.string().max(64),
   at_ms: z.int().nonnegative(),
 });

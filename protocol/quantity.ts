@@ -22,7 +22,7 @@ export const parseSize = parser(SIZE_BYTES);
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 const quantity = (parse: (text: string) => number | undefined, example: string, most: number) =>
-  z.string().transform((text, context) => {
+  z.string(`expected something like ${example}`).transform((text, context) => {
     const value = parse(text);
     if (value === undefined || value <= 0 || value > most) {
       context.addIssue({ code: 'custom', message: `expected something like ${example}, got "${text}"` });

@@ -1,6 +1,13 @@
 /** A task: what is asked, where it stands, and which step may follow which. */
 import { z } from 'zod';
-import { AgentTypeSchema, LabelsSchema, NameSchema, SpecialtySchema, ToolPolicySchema } from './agent.ts';
+import {
+  AgentTypeSchema,
+  LabelsSchema,
+  ModelSchema,
+  NameSchema,
+  SpecialtySchema,
+  ToolPolicySchema,
+} from './agent.ts';
 import { ErrorBodySchema } from './errors.ts';
 import { MAX_TIMEOUT_MS } from './limits.ts';
 import { TASK_ID_PATTERN } from './subjects.ts';
@@ -13,7 +20,7 @@ export const TaskOptionsSchema = z.object({
   agent_id: NameSchema.optional(),
   agent_type: AgentTypeSchema.optional(),
   specialty: SpecialtySchema.optional(),
-  model: z.string().min(1).max(255).optional(),
+  model: ModelSchema.optional(),
   labels: LabelsSchema.optional(),
   /** Longest one attempt may take; the agent's own default otherwise. */
   timeout_ms: z.int().positive().max(MAX_TIMEOUT_MS).optional(),
@@ -185,7 +192,7 @@ export function transition(state: TaskState, step: TaskStep, at_ms: number): Tra
       if (state.status !== 'queued') return refuse(`a task that is ${state.status} cannot be assigned`);
       if (step.attempt !== (current?.attempt ?? 0) + 1) return refuse('attempts are numbered one by one');
       const attempt: Attempt = { ...step.placement, attempt: step.attempt, why: step.why, started: false };
-      return next({ status: 'assigned', attempts: [...state.attempts, attempt] });
+      return next({ status: 'assigned', attempts: [...state.attempts.map(shortened), attempt] });
     }
     case 'start':
       if (state.status !== 'assigned') return refuse(`a task that is ${state.status} cannot start`);
@@ -223,6 +230,15 @@ export function transition(state: TaskState, step: TaskStep, at_ms: number): Tra
       return next({ status: 'cancelled', stop_confirmed: step.stop_confirmed });
   }
 }
+
+const EARLIER_MESSAGE_MAX = 300;
+
+/** Of earlier attempts the reason is enough: a hundred of them must fit a message. */
+const shortened = ({ error, ...attempt }: Attempt): Attempt => {
+  if (error === undefined) return attempt;
+  const { cause: _cause, ...rest } = error;
+  return { ...attempt, error: { ...rest, message: rest.message.slice(0, EARLIER_MESSAGE_MAX) } };
+};
 
 const refuse = (reason: string): Transition => ({ ok: false, reason });
 

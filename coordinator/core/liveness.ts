@@ -40,6 +40,20 @@ export function hear(
   return { record: heard, change: 'restarted' };
 }
 
+/**
+ * A daemon's last advert: it is gone at once, and whoever shares its name speaks alone again. Its attempts stay where
+ * they are for as long as those of any silent node, since their reports may still be on their way.
+ */
+export function leave(record: NodeRecord | undefined, advert: Advert, now_ms: number): NodeRecord {
+  const gone: Heard = { advert, at_ms: now_ms - LOST_AFTER_INTERVALS * advert.interval_ms - 1 };
+  if (record === undefined) return gone;
+  const { rival, ...own } = record;
+  if (record.advert.instance_id !== advert.instance_id) {
+    return rival?.advert.instance_id === advert.instance_id ? own : record;
+  }
+  return rival !== undefined && !silent(rival, now_ms) ? rival : gone;
+}
+
 export const isLost = (record: NodeRecord, now_ms: number): boolean => silent(record, now_ms);
 
 export const isContested = (record: NodeRecord, now_ms: number): boolean =>

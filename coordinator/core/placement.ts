@@ -55,8 +55,9 @@ export function fitOf(candidate: Candidate, { options, prompt_bytes }: Demand): 
   if ((status.cooldown_ms ?? 0) > 0)
     return { fit: 'busy', why: why('rate_limited', `${status.agent_id} is cooling down.`) };
   if (candidate.used >= status.max_concurrent) {
-    const slots = `${status.max_concurrent} ${status.max_concurrent === 1 ? 'slot' : 'slots'}`;
-    return { fit: 'busy', why: why('slots_taken', `All ${slots} of ${status.agent_id} are taken.`) };
+    const slots = status.max_concurrent === 1 ? 'The only slot' : `All ${status.max_concurrent} slots`;
+    const verb = status.max_concurrent === 1 ? 'is' : 'are';
+    return { fit: 'busy', why: why('slots_taken', `${slots} of ${status.agent_id} ${verb} taken.`) };
   }
   return { fit: 'free' };
 }
@@ -72,7 +73,9 @@ function misfitOf(agent: AgentStatus, options: TaskOptions, prompt_bytes: number
     return why('no_agent_fits', `Its specialty is ${agent.specialty.join(', ')}, not ${specialty}.`);
   }
   if (model !== undefined && agent.models !== undefined && !agent.models.includes(model)) {
-    return why('model_not_found', `It serves ${agent.models.join(', ')}, not ${model}.`);
+    const serves =
+      agent.models.length === 0 ? 'It takes no model by name' : `It serves ${agent.models.join(', ')}`;
+    return why('model_not_found', `${serves}, not ${model}.`);
   }
   const label = Object.entries(labels ?? {}).find(([name, value]) => agent.labels[name] !== value);
   if (label !== undefined) return why('no_agent_fits', `It has no label ${label.join('=')}.`);

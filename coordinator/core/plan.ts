@@ -19,6 +19,8 @@ export interface QueuedTask extends Demand {
   readonly seq: number;
   /** The number its next attempt will have. */
   readonly attempt: number;
+  /** Agents on which an earlier attempt did not succeed: others go first. */
+  readonly tried: readonly string[];
   /** Since this coordinator first saw it queued. */
   readonly waited_ms: number;
   /** What remains of a pause after a failure. */
@@ -90,7 +92,8 @@ function decide(task: QueuedTask, candidates: readonly Candidate[], expired: boo
   const { task_id } = task;
   const fits = candidates.map(candidate => ({ candidate, fit: fitOf(candidate, task) }));
   const free = fits.filter(({ fit }) => fit.fit === 'free').map(({ candidate }) => candidate);
-  const [best] = free.sort(compareCandidates);
+  const tried = ({ status }: Candidate): number => Number(task.tried.includes(status.agent_id));
+  const [best] = free.sort((a, b) => tried(a) - tried(b) || compareCandidates(a, b));
   if (best !== undefined && !expired) {
     const why = describeChoice(best, free.length);
     return { action: 'assign', task_id, attempt: task.attempt, candidate: best, why };

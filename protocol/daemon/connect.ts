@@ -26,7 +26,10 @@ export interface NatsSettings {
   readonly ca_file?: string | undefined;
 }
 
-/** A daemon waits for its server and reconnects for ever, and logs that it does; a command gives up and says so. */
+/**
+ * A daemon waits for its server, and logs that it does; a command gives up and says so. Once connected both reconnect
+ * for ever: a command that waits for an answer has a patience of its own.
+ */
 type ConnectOptions = {
   /** Shown in the server's connection list. */
   readonly name: string;
@@ -38,9 +41,11 @@ const CLOSE_TIMEOUT_MS = 1_000;
 
 /**
  * @throws CcliError `nats_unreachable` or `nats_refused` (a command only: a daemon goes on trying), `config_invalid`
- *   when a credentials file cannot be read.
+ *   when the address is none, or a credentials file cannot be read.
  */
 export async function connect(settings: NatsSettings, options: ConnectOptions): Promise<NatsConnection> {
+  const problem = addressProblem(settings.url);
+  if (problem !== undefined) throw new CcliError('config_invalid', problem);
   const daemon = options.patience === 'daemon';
   const waiting = options.patience === 'daemon' ? tellWaiting(settings.url, options.log) : undefined;
   try {
@@ -54,7 +59,7 @@ export async function connect(settings: NatsSettings, options: ConnectOptions): 
       reconnectTimeWait: 1_000,
       reconnectJitter: 1_000,
       timeout: COMMAND_TIMEOUT_MS,
-      maxReconnectAttempts: daemon ? -1 : 3,
+      maxReconnectAttempts: -1,
       waitOnFirstConnect: daemon,
       // Without it, three seconds of wrong credentials close the client for good.
       ignoreAuthErrorAbort: daemon,
@@ -77,13 +82,15 @@ const tellWaiting = (url: string, log: Log): NodeJS.Timeout =>
 export async function watchConnection(
   connection: NatsConnection,
   log: Log,
-  onReconnect: () => void = () => undefined,
+  on: { readonly disconnect?: () => void; readonly reconnect?: () => void } = {},
 ): Promise<void> {
   for await (const status of connection.status()) {
-    if (status.type === 'disconnect') log.warn('nats_disconnected', { error_code: 'nats_unreachable' });
-    else if (status.type === 'reconnect') {
+    if (status.type === 'disconnect') {
+      log.warn('nats_disconnected', { error_code: 'nats_unreachable' });
+      on.disconnect?.();
+    } else if (status.type === 'reconnect') {
       log.info('nats_reconnected', { server: redactUrl(status.server) });
-      onReconnect();
+      on.reconnect?.();
     } else if (status.type === 'error') log.error('nats_error', errorFields(status.error));
   }
 }
@@ -133,6 +140,24 @@ function connectionError(cause: unknown, url: string): CcliError {
     `NATS does not answer at ${redactUrl(url)}. Start a fleet with \`ccli up\`, or check the address.`,
     { cause },
   );
+}
+
+const ADDRESS = /^(?:(?:nats|tls):\/\/)?(?:\[[^\]\s]+\]|[\w.-]+)(?::\d{1,5})?\/?$/i;
+
+/**
+ * What is wrong with an address, for people; undefined when nothing is. Never has the address in it: there may be a
+ * secret inside, and the client library would drop it without a word.
+ */
+export function addressProblem(url: string): string | undefined {
+  const servers = url.split(',').map(server => server.trim());
+  if (servers.some(server => server.includes('@'))) {
+    return (
+      'The NATS address has credentials in it, and none are taken from there. Put them in a file, and name the file: ' +
+      'CCLI_NATS_TOKEN_FILE for a token, CCLI_NATS_CREDENTIALS_FILE for a .creds file, CCLI_NATS_NKEY_FILE for an nkey seed.'
+    );
+  }
+  if (servers.every(server => ADDRESS.test(server))) return undefined;
+  return 'The NATS address does not fit; write it like nats://host:4222, several separated by commas.';
 }
 
 /** An address fit for a log: without user, password or token. */

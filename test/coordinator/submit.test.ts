@@ -35,6 +35,7 @@ function fleetOf(agents: readonly AgentStatus[]): Fleet {
     interval_ms: 5_000,
     uptime_ms: 1,
     draining: false,
+    leaving: false,
     outbox: 0,
     config_revision: 0,
     host: { cpus: 1, load_1m: 0, memory_total_bytes: 1, memory_available_bytes: 1, gpus: [] },

@@ -1,8 +1,12 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { connect } from '@nats-io/transport-node';
 import { expect, onTestFinished, test } from 'vitest';
 import { stringify } from 'yaml';
+import { findNatsServer } from '../../coordinator/embedded/nats-server.ts';
 import { startDaemon } from '../support/daemon.ts';
 import { callOperation, scriptedAgent } from '../support/fleet.ts';
 import { testNats } from '../support/nats-server.ts';
@@ -97,3 +101,45 @@ test('a wrong configuration ends the daemon with exit code 2 and names every mis
   for (const part of ['config_invalid', 'agents.0.id', 'agents.0.agent_type', 'log_level'])
     expect(node.log()).toContain(part);
 });
+
+test('a second node-agent on one state directory is refused, and the first goes on undisturbed', async () => {
+  const nats = await testNats();
+  const environment = { CCLI_NATS_URL: nats.url };
+  const file = await nodeFile({ agents: [scriptedAgent('walnut-echo')] });
+  const first = startDaemon({ program: 'node-agent', args: ['--config', file], environment });
+  await first.logged('agent_ready');
+  const second = startDaemon({ program: 'node-agent', args: ['--config', file], environment });
+  expect(await second.ended).toBe(2);
+  expect(second.log()).toContain(`error state_in_use: A node-agent (process ${first.pid})`);
+  first.signal('SIGKILL');
+  await first.ended;
+  const successor = startDaemon({ program: 'node-agent', args: ['--config', file], environment });
+  await successor.logged('agent_ready');
+});
+
+test('a coordinator on a NATS server without JetStream says what is missing', async () => {
+  const server = await findNatsServer({ environment: process.env, onStage: () => undefined });
+  const port = await freePort();
+  const bare = spawn(server.path, ['-a', '127.0.0.1', '-p', String(port)], { stdio: 'ignore' });
+  onTestFinished(async () => {
+    bare.kill('SIGKILL');
+    if (bare.exitCode === null && bare.signalCode === null) await once(bare, 'exit');
+  });
+  const coordinator = startDaemon({
+    program: 'coordinator',
+    environment: { CCLI_NATS_URL: `nats://127.0.0.1:${port}` },
+  });
+  expect(await coordinator.ended).toBe(4);
+  expect(coordinator.log()).toContain('error store_unavailable: This NATS server runs without JetStream');
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}

@@ -63,7 +63,7 @@ describe('a task on a scripted agent', () => {
       const view = await fleet.call('get', { task_id: second.task_id });
       return view.waiting_for === undefined ? undefined : view;
     });
-    expect(waiting.waiting_for).toBe('All 1 slot of walnut-echo are taken.');
+    expect(waiting.waiting_for).toBe('The only slot of walnut-echo is taken.');
     await writeFile(gate, '');
     expect((await fleet.reaches(second.task_id, 'completed')).response).toBe('second');
     expect((await fleet.reaches(first.task_id, 'completed')).response).toBe('first');

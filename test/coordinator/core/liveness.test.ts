@@ -3,6 +3,7 @@ import {
   hear,
   isContested,
   isLost,
+  leave,
   type NodeChange,
   type NodeRecord,
 } from '../../../coordinator/core/liveness.ts';
@@ -21,6 +22,7 @@ const advert = (instance_id: string, seq: number): Advert => ({
   interval_ms: INTERVAL_MS,
   uptime_ms: 1,
   draining: false,
+  leaving: false,
   outbox: 0,
   config_revision: 0,
   host: { cpus: 1, load_1m: 0, memory_total_bytes: 1, memory_available_bytes: 1, gpus: [] },
@@ -118,5 +120,37 @@ describe('a node', () => {
     expect(node.hear('a', 2, 20)).toBe('contested');
     for (let seq = 2; seq < 5; seq += 1) node.hear('b', seq, seq * 1_000);
     expect(node.at(4_000)).toBe('b #4');
+  });
+});
+
+describe('a daemon that says that it leaves', () => {
+  const leaving = (instance_id: string): Advert => ({ ...advert(instance_id, 9), leaving: true });
+
+  test('is lost at once', () => {
+    const { record } = hear(undefined, advert('one', 1), 0, new Set());
+    expect(isLost(leave(record, leaving('one'), 10), 10)).toBe(true);
+  });
+
+  test('leaves its name to the other of two', () => {
+    const first = hear(undefined, advert('one', 1), 0, new Set()).record;
+    const second = hear(first, advert('two', 1), 10, new Set()).record;
+    const both = hear(second, advert('one', 2), 20, new Set(['one'])).record;
+    expect(isContested(both, 30)).toBe(true);
+    for (const [gone, stays] of [
+      ['one', 'two'],
+      ['two', 'one'],
+    ] as const) {
+      const left = leave(both, leaving(gone), 30);
+      expect([left.advert.instance_id, isContested(left, 30), isLost(left, 30)]).toEqual([
+        stays,
+        false,
+        false,
+      ]);
+    }
+  });
+
+  test('changes nothing for an instance that nobody speaks of any more', () => {
+    const { record } = hear(undefined, advert('two', 1), 0, new Set());
+    expect(leave(record, leaving('one'), 10)).toEqual(record);
   });
 });

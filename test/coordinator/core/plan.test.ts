@@ -53,7 +53,18 @@ describe('the plan', () => {
       task c
       => a goes to echo on ironwood: priority 0, cold, 0 of 1 slots taken; best of 2 free
       => b goes to echo on walnut: priority 0, cold, 0 of 1 slots taken; the only agent free
-      => c waits: All 1 slot of echo are taken.
+      => c waits: The only slot of echo is taken.
+    `);
+  });
+
+  test('tries another agent after a failure, even one of less priority, before the same one again', () => {
+    golden(`
+      agent walnut-gemini 0/2 priority=5
+      agent ironwood-gemini 0/2
+      task a attempt=2 tried=walnut-gemini
+      task b attempt=3 tried=walnut-gemini,ironwood-gemini
+      => a goes to ironwood-gemini on ironwood as attempt 2: priority 0, cold, 0 of 2 slots taken; best of 2 free
+      => b goes to walnut-gemini on walnut as attempt 3: priority 5, cold, 0 of 2 slots taken; best of 2 free
     `);
   });
 
@@ -64,8 +75,8 @@ describe('the plan', () => {
       task plain
       task high priority=5
       => high goes to walnut-gemini on walnut: priority 0, cold, 0 of 1 slots taken; the only agent free
-      => plain waits: All 1 slot of walnut-gemini are taken.
-      => low waits: All 1 slot of walnut-gemini are taken.
+      => plain waits: The only slot of walnut-gemini is taken.
+      => low waits: The only slot of walnut-gemini is taken.
     `);
   });
 
@@ -103,7 +114,7 @@ describe('the plan', () => {
       agent walnut-small 0/1 max_prompt=1000
       task long bytes=500000
       task short bytes=10
-      => long waits: All 1 slot of walnut-large are taken.
+      => long waits: The only slot of walnut-large is taken.
       => short goes to walnut-small on walnut: priority 0, cold, 0 of 1 slots taken; the only agent free
     `);
   });
@@ -166,9 +177,9 @@ describe('the plan', () => {
       task early max_queue=100 waited=99
       task away type=cli_claude max_queue=100 waited=100
       task unknown agent=nobody max_queue=100 waited=5000
-      => first waits: All 1 slot of walnut-gemini are taken.
-      => busy fails with slots_taken: It waited as long as it may. All 1 slot of walnut-gemini are taken.
-      => early waits: All 1 slot of walnut-gemini are taken.
+      => first waits: The only slot of walnut-gemini is taken.
+      => busy fails with slots_taken: It waited as long as it may. The only slot of walnut-gemini is taken.
+      => early waits: The only slot of walnut-gemini is taken.
       => away fails with node_lost: It waited as long as it may. Node walnut is silent.
       => unknown fails with agent_unknown: It waited as long as it may. No agent is called "nobody"; there are walnut-claude, walnut-gemini.
     `);

@@ -79,7 +79,7 @@ export function agent(text: string): Candidate {
 }
 
 const DEMAND_WORDS = ['agent', 'type', 'specialty', 'model', 'label', 'bytes'];
-const TASK_WORDS = [...DEMAND_WORDS, 'priority', 'waited', 'max_queue', 'pause', 'attempt'];
+const TASK_WORDS = [...DEMAND_WORDS, 'priority', 'waited', 'max_queue', 'pause', 'attempt', 'tried'];
 
 function demandOf(words: ReadonlyMap<string, string>): Demand {
   const text = (word: string): string | undefined => words.get(word);
@@ -114,6 +114,7 @@ export function task(text: string, seq: number): QueuedTask {
     task_id,
     seq,
     attempt: Number(words.get('attempt') ?? 1),
+    tried: words.get('tried')?.split(',') ?? [],
     waited_ms: Number(words.get('waited') ?? 0),
     pause_ms: Number(words.get('pause') ?? 0),
   };
