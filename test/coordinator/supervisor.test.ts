@@ -7,28 +7,10 @@ import { type Advert, AdvertSchema } from '../../protocol/advert.ts';
 import { encode } from '../../protocol/codec.ts';
 import { createLog } from '../../protocol/daemon/log.ts';
 import { queuedState, type TaskState, type TaskStep, transition } from '../../protocol/task.ts';
+import { advertOf } from '../support/advert.ts';
 
 const LOST_AFTER_MS = 10_000;
 const log = createLog({ level: 'silent', name: 'test' });
-
-const advert = (over: Partial<Advert> = {}): Advert => ({
-  v: 1,
-  node: 'walnut',
-  instance_id: 'one',
-  seq: 1,
-  version: '0.1.0',
-  node_js: 'v22.14.0',
-  interval_ms: 1_000,
-  uptime_ms: 1,
-  draining: false,
-  leaving: false,
-  outbox: 0,
-  config_revision: 0,
-  host: { cpus: 1, load_1m: 0, memory_total_bytes: 1, memory_available_bytes: 1, gpus: [] },
-  agents: [],
-  running: [],
-  ...over,
-});
 
 interface World {
   readonly fleet: Fleet;
@@ -86,7 +68,7 @@ function world(steps: readonly TaskStep[]): World {
     done,
     hear: over => {
       seq += 1;
-      fleet.receive('ccli.node.walnut.advert', encode(AdvertSchema, advert({ seq, ...over })));
+      fleet.receive('ccli.node.walnut.advert', encode(AdvertSchema, advertOf({ seq, ...over })));
     },
     pass: ms => {
       now += ms;
@@ -167,7 +149,7 @@ test('a coordinator that was cut off itself counts silence only from when it lis
   expect(done).toEqual(['give up: node_lost']);
 });
 
-test('a node never heard of is waited for as long as any silent one', async () => {
+test('a node never heard of is waited for as long as every silent one', async () => {
   const { pass, look, done } = world([ASSIGN, START]);
   pass(LOST_AFTER_MS);
   await look();

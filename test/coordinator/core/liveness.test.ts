@@ -8,27 +8,13 @@ import {
   type NodeRecord,
 } from '../../../coordinator/core/liveness.ts';
 import type { Advert } from '../../../protocol/advert.ts';
+import { advertOf } from '../../support/advert.ts';
 
 const INTERVAL_MS = 1_000;
 const LOST_MS = 3 * INTERVAL_MS;
 
-const advert = (instance_id: string, seq: number): Advert => ({
-  v: 1,
-  node: 'walnut',
-  instance_id,
-  seq,
-  version: '0.1.0',
-  node_js: 'v22.14.0',
-  interval_ms: INTERVAL_MS,
-  uptime_ms: 1,
-  draining: false,
-  leaving: false,
-  outbox: 0,
-  config_revision: 0,
-  host: { cpus: 1, load_1m: 0, memory_total_bytes: 1, memory_available_bytes: 1, gpus: [] },
-  agents: [],
-  running: [],
-});
+const advert = (instance_id: string, seq: number): Advert =>
+  advertOf({ instance_id, seq, interval_ms: INTERVAL_MS });
 
 /** Listens as the fleet does: an instance that another one has replaced is retired. */
 function listen() {
