@@ -1,6 +1,6 @@
 import { allNodes, type CompletionNode, type Values } from './tree.ts';
+import { keyOf, walk, word } from './walk.ts';
 
-const word = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 const words = (list: readonly string[]): string => word(list.join(' '));
 
 /** Fills COMPREPLY with what fits the value under the cursor. */
@@ -25,31 +25,17 @@ function complete(values: Values): string {
  */
 export function bashCompletion(tree: CompletionNode): string {
   const nodes = allNodes(tree);
-  const key = (node: CompletionNode): string => node.path.join(' ');
-  const steps = nodes.flatMap(node =>
-    node.children.map(
-      child => `      ${word(`${key(node)}|${child.path.at(-1) ?? ''}`)}) path=${word(key(child))} ;;`,
-    ),
-  );
-  const valued = nodes.flatMap(node =>
-    node.options.flatMap(({ names, value }) =>
-      value === undefined ? [] : [{ names: names.map(name => `${key(node)}|${name}`), value }],
-    ),
-  );
-  const skips = valued.flatMap(({ names }) => names.map(word)).join('|');
-  const values = valued.map(
-    ({ names, value }) => `    ${names.map(word).join('|')}) ${complete(value)}; return ;;`,
-  );
+  const { steps, skips, values } = walk(tree, { variable: 'path', complete });
   const options = nodes.map(
     node =>
-      `      ${word(key(node))}) COMPREPLY=($(compgen -W ${words(node.options.flatMap(o => o.names))} -- "$cur")) ;;`,
+      `      ${word(keyOf(node))}) COMPREPLY=($(compgen -W ${words(node.options.flatMap(o => o.names))} -- "$cur")) ;;`,
   );
   const positions = nodes.flatMap(node => {
     const next: Values | undefined =
       node.children.length > 0
         ? { kind: 'words', words: node.children.map(child => child.path.at(-1) ?? '') }
         : node.argument;
-    return next === undefined ? [] : [`    ${word(key(node))}) ${complete(next)} ;;`];
+    return next === undefined ? [] : [`    ${word(keyOf(node))}) ${complete(next)} ;;`];
   });
   return `# bash completion for ccli: source <(ccli completion bash)
 _ccli() {
@@ -63,11 +49,11 @@ _ccli() {
     if ((skip)); then skip=0; continue; fi
     case "$path|\${COMP_WORDS[i]}" in
       ${skips}) skip=1 ;;
-${steps.join('\n')}
+${steps}
     esac
   done
   case "$path|$prev" in
-${values.join('\n')}
+${values}
   esac
   if [[ $cur == -* ]]; then
     case "$path" in

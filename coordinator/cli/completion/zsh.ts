@@ -1,6 +1,5 @@
 import { allNodes, type CompletionNode, type CompletionOption, type Values } from './tree.ts';
-
-const word = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
+import { keyOf, walk, word } from './walk.ts';
 
 /** \`_describe\` reads \`name:description\`, so a colon in a name needs a backslash. */
 const described = (name: string, description: string): string =>
@@ -30,30 +29,16 @@ const optionEntries = (options: readonly CompletionOption[]): string[] =>
 /** The same walk over the words as the script for bash. */
 export function zshCompletion(tree: CompletionNode): string {
   const nodes = allNodes(tree);
-  const key = (node: CompletionNode): string => node.path.join(' ');
-  const steps = nodes.flatMap(node =>
-    node.children.map(
-      child => `      ${word(`${key(node)}|${child.path.at(-1) ?? ''}`)}) at=${word(key(child))} ;;`,
-    ),
-  );
-  const valued = nodes.flatMap(node =>
-    node.options.flatMap(({ names, value }) =>
-      value === undefined ? [] : [{ names: names.map(name => `${key(node)}|${name}`), value }],
-    ),
-  );
-  const skips = valued.flatMap(({ names }) => names.map(word)).join('|');
-  const values = valued.map(
-    ({ names, value }) => `    ${names.map(word).join('|')}) ${complete(value)}; return ;;`,
-  );
+  const { steps, skips, values } = walk(tree, { variable: 'at', complete });
   const options = nodes.map(
-    node => `      ${word(key(node))}) ${describe('options', optionEntries(node.options))} ;;`,
+    node => `      ${word(keyOf(node))}) ${describe('options', optionEntries(node.options))} ;;`,
   );
   const positions = nodes.flatMap(node => {
     if (node.children.length > 0) {
       const entries = node.children.map(child => described(child.path.at(-1) ?? '', child.description));
-      return [`    ${word(key(node))}) ${describe('commands', entries)} ;;`];
+      return [`    ${word(keyOf(node))}) ${describe('commands', entries)} ;;`];
     }
-    return node.argument === undefined ? [] : [`    ${word(key(node))}) ${complete(node.argument)} ;;`];
+    return node.argument === undefined ? [] : [`    ${word(keyOf(node))}) ${complete(node.argument)} ;;`];
   });
   return `#compdef ccli
 # zsh completion for ccli: source <(ccli completion zsh)
@@ -65,11 +50,11 @@ _ccli() {
     if ((skip)); then skip=0; continue; fi
     case "$at|$words[i]" in
       ${skips}) skip=1 ;;
-${steps.join('\n')}
+${steps}
     esac
   done
   case "$at|$words[CURRENT-1]" in
-${values.join('\n')}
+${values}
   esac
   if [[ $words[CURRENT] == -* ]]; then
     case "$at" in
