@@ -1,6 +1,6 @@
 /** What an agent is, and how it shows on the wire. */
 import { z } from 'zod';
-import { ErrorBodySchema } from './errors.ts';
+import { ErrorBodySchema, ErrorCodeSchema } from './errors.ts';
 import { NAME_PATTERN } from './subjects.ts';
 
 export const AGENT_TYPES = [
@@ -82,7 +82,10 @@ export const AgentStatusSchema = z.object({
   tool_policy: ToolPolicySchema,
   timeout_ms: z.int().positive(),
   max_prompt_bytes: z.int().positive(),
-  /** What remains of a rate limit's pause. */
+  /** What remains of the pause after a rate limit, a used-up quota or an overload, and which of them it was. */
   cooldown_ms: z.int().nonnegative().optional(),
+  cooldown_code: ErrorCodeSchema.optional(),
+  /** The driver that stands in while the agent's own keeps failing. */
+  fallback_driver: DriverNameSchema.optional(),
 });
 export type AgentStatus = z.infer<typeof AgentStatusSchema>;

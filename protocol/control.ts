@@ -7,15 +7,20 @@ import { MAX_TIMEOUT_MS } from './limits.ts';
 import { TaskIdSchema } from './task.ts';
 import { SliceDataSchema, TextSchema } from './text.ts';
 
+/** Made when a store is, and made anew when it is restored. */
+export const FleetIdSchema = z.string().min(1).max(64);
+
 const attempt = { task_id: TaskIdSchema, attempt: z.int().positive() };
 
 /**
  * Every request names the daemon it means and the coordinator's epoch: a node refuses one meant for an earlier life
- * of its name (`wrong_instance`) or sent by a coordinator that has been replaced (`stale_epoch`).
+ * of its name (`wrong_instance`) or sent by a coordinator that has been replaced (`stale_epoch`). Epochs count within
+ * one `fleet_id`; a store that was restored from a backup has a new one, and counts anew.
  */
 const addressed = {
   v: z.int().positive(),
   instance_id: z.string().min(1).max(64),
+  fleet_id: FleetIdSchema,
   epoch: z.int().nonnegative(),
 };
 
@@ -26,7 +31,14 @@ export const RunRequestSchema = z.object({
   prompt: TextSchema,
   model: ModelSchema.optional(),
   timeout_ms: z.int().positive().max(MAX_TIMEOUT_MS).optional(),
+  /** What remains of the task's own deadline; past it, the attempt fails with `deadline_passed`. */
+  deadline_ms: z.int().positive().optional(),
   tool_policy: ToolPolicySchema.optional(),
+  /**
+   * Asks only after an attempt that was accepted before. A node that does not know it says `attempt_unknown` and
+   * refuses it for ever: it never begins one a second time whose traces it has lost.
+   */
+  known_only: z.literal(true).optional(),
 });
 export type RunRequest = z.infer<typeof RunRequestSchema>;
 
@@ -41,7 +53,12 @@ export const RunReplySchema = z.discriminatedUnion('answer', [
     phase: z.enum(['receiving', 'running', 'finished']),
     missing_slices: z.array(z.int().nonnegative()),
   }),
-  z.object({ answer: z.literal('refused'), error: ErrorBodySchema }),
+  z.object({
+    answer: z.literal('refused'),
+    error: ErrorBodySchema,
+    /** With `stale_epoch`: the highest epoch the node has seen. */
+    epoch: z.int().nonnegative().optional(),
+  }),
 ]);
 export type RunReply = z.infer<typeof RunReplySchema>;
 
@@ -53,7 +70,15 @@ export const SliceRequestSchema = z.object({
 });
 export type SliceRequest = z.infer<typeof SliceRequestSchema>;
 
-export const CancelAttemptRequestSchema = z.object({ ...addressed, ...attempt });
+/** Why an attempt is stopped; it then ends as `cancelled`, or as failed with `deadline_passed`. */
+export const StopReasonSchema = z.enum(['cancelled', 'deadline_passed']);
+export type StopReason = z.infer<typeof StopReasonSchema>;
+
+export const CancelAttemptRequestSchema = z.object({
+  ...addressed,
+  ...attempt,
+  reason: StopReasonSchema.default('cancelled'),
+});
 export type CancelAttemptRequest = z.infer<typeof CancelAttemptRequestSchema>;
 
 /**
@@ -66,9 +91,15 @@ export type CancelAttemptReply = z.infer<typeof CancelAttemptReplySchema>;
 export const StatusRequestSchema = z.object({});
 export const StatusReplySchema = AdvertSchema;
 
-/** With `drain: false` a draining node takes work again. */
+/** With `drain: false` a draining node takes work again. A node stays drained when its daemon starts anew. */
 export const DrainRequestSchema = z.object({ drain: z.boolean().default(true) });
-export const DrainReplySchema = z.object({ draining: z.boolean(), running: z.int().nonnegative() });
+/** Drained once both counts are 0: attempts that run, and results that the report stream does not have yet. */
+export const DrainReplySchema = z.object({
+  draining: z.boolean(),
+  running: z.int().nonnegative(),
+  outbox: z.int().nonnegative(),
+});
+export type DrainReply = z.infer<typeof DrainReplySchema>;
 
 /** Looks at an agent afresh: CLI found, version, signed in. */
 export const ProbeRequestSchema = z.object({ agent_id: NameSchema });

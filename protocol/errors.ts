@@ -101,6 +101,19 @@ export const ERRORS = {
   store_unavailable: row('The task store does not answer; nothing was accepted. Try again.', true, 503, 4),
   store_full: row('The task store is full; purge old tasks or give it more room.', true, 507, 4),
   store_newer: row('The store was written by a newer ccli; upgrade this one.', false, 500, 4),
+  store_damaged: row(
+    'The store is not what ccli wrote; restore a backup, or move it away to begin anew. Nothing was changed.',
+    false,
+    500,
+    4,
+  ),
+  store_not_empty: row(
+    'There is a store here already; move it away first. Nothing was overwritten.',
+    false,
+    409,
+    2,
+  ),
+  backup_unusable: row('The backup is not whole, or of a newer ccli; use another one.', false, 400, 2),
   start_failed: row('The fleet did not start; the cause is named.', false, 500, 4),
 
   // No room.
@@ -177,6 +190,13 @@ export const ERRORS = {
     502,
     1,
   ),
+  cli_silent: row(
+    'The CLI gave no sign of life for too long and was stopped; run the prompt again, or raise idle_timeout.',
+    true,
+    504,
+    6,
+  ),
+  deadline_passed: row('The task did not end before its deadline; give it more time.', false, 504, 6),
   task_timeout: row('The attempt took longer than its timeout; raise it with --timeout.', false, 504, 6),
   wait_timeout: row('The task is still running; wait for it with `ccli task wait`.', false, 504, 6),
   cancelled: row(

@@ -25,6 +25,12 @@ export const MAX_OUTPUT_BYTES = 64 * MIB;
 export const DEFAULT_TIMEOUT_MS = 300_000;
 export const MAX_TIMEOUT_MS = 24 * 3_600_000;
 
+/** The longest a task may take from its acceptance to its end. */
+export const MAX_DEADLINE_MS = 30 * 24 * 3_600_000;
+
+/** Share of a store from which on nothing new is accepted: the rest belongs to what was accepted before. */
+export const STORE_FULL_SHARE = 0.8;
+
 /** How often a node says what it can take, and how many silent intervals make it lost. */
 export const ADVERT_INTERVAL_MS = 5_000;
 export const LOST_AFTER_INTERVALS = 3;

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { AdvertSchema } from './advert.ts';
 import { AgentStatusSchema, NameSchema } from './agent.ts';
+import { DrainReplySchema, FleetIdSchema } from './control.ts';
 import { ErrorBodySchema } from './errors.ts';
 import { MAX_OUTPUT_BYTES, MAX_WAIT_MS, SLICE_BYTES } from './limits.ts';
 import {
@@ -57,6 +58,8 @@ export const TaskViewSchema = z.object({
   first_chunk_ms: z.number().nonnegative().optional(),
   warm: z.boolean().optional(),
   stop_confirmed: z.boolean().optional(),
+  /** The node of the current attempt is silent: it may come back, or the task goes to another one. */
+  suspect: z.boolean().optional(),
   created_at_ms: z.int().nonnegative(),
   updated_at_ms: z.int().nonnegative(),
 });
@@ -145,14 +148,33 @@ export const NodeViewSchema = AdvertSchema.omit({ v: true, agents: true, running
 export type NodeView = z.infer<typeof NodeViewSchema>;
 export const NodesReplySchema = z.object({ nodes: z.array(NodeViewSchema) });
 
+/** With `drain: false` it takes work again. Asked again, it tells how far it is. */
+export const DrainNodeRequestSchema = z
+  .object({ node: NameSchema, drain: z.boolean().default(true) })
+  .strict();
+export const DrainNodeReplySchema = DrainReplySchema.extend({ node: NameSchema });
+
+/** How full a store is; from `STORE_FULL_SHARE` on nothing new is accepted. */
+export const StoreUsageSchema = z.object({
+  bytes: z.int().nonnegative(),
+  max_bytes: z.int().nonnegative(),
+});
+
 /** What the store's promise "accepted means durable" rests on here. `unknown` where the server does not tell. */
 export const DurabilitySchema = z.enum(['power_cut', 'process_crash', 'unknown']);
 
 export const FleetStatusSchema = z.object({
   version: z.string(),
   coordinator_id: z.string(),
+  /** Of the leader this coordinator knows of; 0 before the first. */
   epoch: z.int().nonnegative(),
+  fleet_id: FleetIdSchema,
+  /** Whether the coordinator that answers plans, or stands by. */
+  role: z.enum(['leader', 'follower']),
+  /** The `coordinator_id` of the one that plans, as far as this one knows. */
+  leader: z.string().optional(),
   uptime_ms: z.int().nonnegative(),
+  store: z.object({ tasks: StoreUsageSchema, blobs: StoreUsageSchema, reports: StoreUsageSchema }),
   nats: z.object({
     server_version: z.string(),
     url: z.string(),
@@ -163,6 +185,8 @@ export const FleetStatusSchema = z.object({
   agents: z.object({ available: z.int(), total: z.int() }),
   slots: z.object({ free: z.int(), total: z.int() }),
   tasks: z.record(TaskStatusSchema, z.int()),
+  /** Messages dropped because they could not be read, since the coordinator that answers has started. */
+  malformed: z.object({ adverts: z.int(), reports: z.int() }),
 });
 export type FleetStatus = z.infer<typeof FleetStatusSchema>;
 
@@ -180,6 +204,7 @@ export const OPERATIONS = {
   download: { subject: 'task.download', request: DownloadRequestSchema, reply: DownloadReplySchema },
   agents: { subject: 'agents', request: EmptySchema, reply: AgentsReplySchema },
   nodes: { subject: 'nodes', request: EmptySchema, reply: NodesReplySchema },
+  drain: { subject: 'nodes.drain', request: DrainNodeRequestSchema, reply: DrainNodeReplySchema },
   status: { subject: 'status', request: EmptySchema, reply: FleetStatusSchema },
 } as const;
 

@@ -32,4 +32,6 @@ const quantity = (parse: (text: string) => number | undefined, example: string, 
   });
 
 export const DurationSchema = quantity(parseDuration, '300s, 5m or 1h', LONGEST_TIMER_MS);
+/** A duration that no timer is set for. */
+export const PeriodSchema = quantity(parseDuration, '1h, 7d or 90d', Number.MAX_SAFE_INTEGER);
 export const SizeSchema = quantity(parseSize, '8MiB or 512KiB', Number.MAX_SAFE_INTEGER);

@@ -87,7 +87,21 @@ export function parseTaskKey(key: string): { task_id: string; record: TaskRecord
   return dot > 0 && record !== undefined && TASK_ID_PATTERN.test(task_id) ? { task_id, record } : undefined;
 }
 
-/** Object names: one object a slice, so that any coordinator can take any slice. */
-export const promptBlob = (taskId: string, index: number): string => `${taskId}.prompt.${String(index)}`;
+/**
+ * Object names: one object a slice, so that any coordinator can take any slice. A stored prompt's name has its hash in
+ * it: two texts submitted at once under one id never mix. An upload has none yet; its submit stores it as a prompt.
+ */
+export const promptBlob = (taskId: string, sha256: string, index: number): string =>
+  `${taskId}.prompt.${sha256.slice(0, 16)}.${String(index)}`;
+export const uploadBlob = (taskId: string, index: number): string => `${taskId}.upload.${String(index)}`;
 export const resultBlob = (taskId: string, attempt: number, index: number): string =>
   `${taskId}.result.${String(attempt)}.${String(index)}`;
+
+export const isUpload = (name: string): boolean => name.split('.')[1] === 'upload';
+
+/** The task an object belongs to; undefined for an object that is none of ours. */
+export function blobTask(name: string): string | undefined {
+  const [task_id, kind] = name.split('.');
+  const ours = kind === 'prompt' || kind === 'upload' || kind === 'result';
+  return ours && task_id !== undefined && TASK_ID_PATTERN.test(task_id) ? task_id : undefined;
+}

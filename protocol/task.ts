@@ -9,7 +9,7 @@ import {
   ToolPolicySchema,
 } from './agent.ts';
 import { ErrorBodySchema } from './errors.ts';
-import { MAX_TIMEOUT_MS } from './limits.ts';
+import { MAX_DEADLINE_MS, MAX_TIMEOUT_MS } from './limits.ts';
 import { TASK_ID_PATTERN } from './subjects.ts';
 import { TextSchema } from './text.ts';
 
@@ -26,6 +26,8 @@ export const TaskOptionsSchema = z.object({
   timeout_ms: z.int().positive().max(MAX_TIMEOUT_MS).optional(),
   /** Longest the task may wait for a slot; past it, it fails with `slots_taken`. Unbounded when absent. */
   max_queue_ms: z.int().positive().max(MAX_TIMEOUT_MS).optional(),
+  /** Longest from its acceptance to its end, whatever happens; past it, it fails with `deadline_passed`. */
+  deadline_ms: z.int().positive().max(MAX_DEADLINE_MS).optional(),
   /** 1 when the task's side effects must not be repeated. */
   max_attempts: z.int().min(1).max(100).optional(),
   /** Larger goes first. */
@@ -80,6 +82,8 @@ export const AttemptSchema = PlacementSchema.extend({
   why: z.string().max(1_000).optional(),
   started: z.boolean(),
   error: ErrorBodySchema.optional(),
+  /** The node said no for a reason of its own: nothing ran, and it uses up none of `max_attempts`. */
+  refused: z.literal(true).optional(),
 });
 export type Attempt = z.infer<typeof AttemptSchema>;
 
@@ -150,6 +154,7 @@ export type TaskStep =
       readonly attempt: number;
       readonly error: z.infer<typeof ErrorBodySchema>;
       readonly retry_after_ms: number;
+      readonly refused?: boolean;
     }
   | { readonly step: 'cancel'; readonly stop_confirmed: boolean };
 
@@ -222,7 +227,10 @@ export function transition(state: TaskState, step: TaskStep, at_ms: number): Tra
       if (!isCurrent(state, step.attempt)) return refuse('the attempt is not the current one');
       return next({
         status: 'queued',
-        attempts: amend(state, step.attempt, { error: step.error }),
+        attempts: amend(state, step.attempt, {
+          error: step.error,
+          ...(step.refused === true && { refused: true }),
+        }),
         error: step.error,
         retry_after_ms: step.retry_after_ms,
       });

@@ -1,11 +1,28 @@
 /** Telling a process from a later one that got the same id. */
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readFile, readlink } from 'node:fs/promises';
 import { promisify } from 'node:util';
 
 /** Says when the process began; undefined when there is none, or it has ended and only waits to be collected. */
 export async function identify(pid: number): Promise<string | undefined> {
   return process.platform === 'linux' ? await fromProc(pid) : await fromPs(pid);
+}
+
+/**
+ * Where process ids of this process mean the same: this boot of this host, and this container on it. Undefined where
+ * that cannot be told.
+ */
+export async function processSpace(): Promise<string | undefined> {
+  try {
+    const [boot, namespace] = await Promise.all([
+      readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
+      readlink('/proc/self/ns/pid'),
+    ]);
+    return `${boot.trim()}/${namespace}`;
+  } catch {
+    // No Linux, or no /proc.
+    return undefined;
+  }
 }
 
 async function fromProc(pid: number): Promise<string | undefined> {

@@ -1,7 +1,7 @@
 /** Endpoints of a micro service that never throw, never reject, and never answer a foreign subject. */
 import type { NatsConnection } from '@nats-io/nats-core';
 import { type Service, type ServiceMsg, Svcm } from '@nats-io/services';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { decode, encode } from '../codec.ts';
 import { ERRORS, toErrorBody } from '../errors.ts';
 import { ErrorReplySchema } from '../operation.ts';
@@ -42,8 +42,25 @@ export function jsonEndpoint<Q, A>(spec: {
   };
 }
 
+/**
+ * What `$SRV.STATS` tells of an endpoint as `data`. The library's own `num_errors` counts only handlers that throw, and
+ * ours never do: it would answer whatever subject the message names.
+ */
+export const EndpointDataSchema = z.object({
+  /** Requests that got an error for an answer, or none because their reply subject is foreign. */
+  refused: z.int().nonnegative(),
+  /** The code of the last one. */
+  last_refusal: z.string().optional(),
+});
+type EndpointData = z.infer<typeof EndpointDataSchema>;
+
 export async function startService(options: ServiceOptions): Promise<Service> {
+  const refusals = new Map<string, EndpointData>();
+  const count = (subject: string, last_refusal: string): void => {
+    refusals.set(subject, { refused: (refusals.get(subject)?.refused ?? 0) + 1, last_refusal });
+  };
   const service = await new Svcm(options.connection).add({
+    statsHandler: ({ subject }) => Promise.resolve(refusals.get(subject) ?? { refused: 0 }),
     name: options.name,
     version: options.version,
     description: options.description,
@@ -57,21 +74,34 @@ export async function startService(options: ServiceOptions): Promise<Service> {
           options.log.warn('endpoint_error', { endpoint: endpoint.name, ...errorFields(error) });
           return;
         }
-        void answer(endpoint, message, options.log);
+        void answer(endpoint, message, {
+          log: options.log,
+          count: why => {
+            count(endpoint.subject, why);
+          },
+        });
       },
     });
   }
   return service;
 }
 
-async function answer(endpoint: Endpoint, message: ServiceMsg, log: Log): Promise<void> {
+interface Witness {
+  readonly log: Log;
+  /** One more request was refused, and why. */
+  readonly count: (why: string) => void;
+}
+
+async function answer(endpoint: Endpoint, message: ServiceMsg, { log, count }: Witness): Promise<void> {
   try {
     if (message.reply === undefined || !INBOX.test(message.reply)) {
+      count('foreign_reply_subject');
       log.warn('foreign_reply_subject', { endpoint: endpoint.name, subject: message.subject });
       return;
     }
     message.respond(await endpoint.handle(message.data));
   } catch (error) {
+    count(toErrorBody(error).code);
     refuse(endpoint, message, error, log);
   }
 }

@@ -17,6 +17,7 @@ test.each(['', '-y', '--yolo', ' m', 'm n', 'm\n', 'm;x', '{model}', './m', 'm'.
     const found = RunRequestSchema.safeParse({
       v: 1,
       instance_id: 'i1',
+      fleet_id: 'f1',
       epoch: 1,
       task_id: 't1',
       attempt: 1,

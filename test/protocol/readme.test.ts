@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { z } from 'zod';
+import { LeaseSchema } from '../../coordinator/lease.ts';
 import { AdvertSchema } from '../../protocol/advert.ts';
 import { RunReplySchema, RunRequestSchema } from '../../protocol/control.ts';
 import { ERRORS, EXIT_MEANINGS } from '../../protocol/errors.ts';
@@ -20,6 +21,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ChunkSchema,
   ErrorReplySchema,
   EventSchema,
+  LeaseSchema,
   ReportSchema,
   RunReplySchema,
   RunRequestSchema,

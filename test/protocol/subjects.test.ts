@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import {
+  blobTask,
   NAME_PATTERN,
   NODE_VERBS,
   names,
@@ -10,6 +11,7 @@ import {
   TASK_ID_PATTERN,
   TASK_RECORDS,
   taskKey,
+  uploadBlob,
 } from '../../protocol/subjects.ts';
 
 test('every name on NATS begins with the prefix of its fleet', () => {
@@ -82,9 +84,24 @@ test.each(['t1', 't1.', '.state', 't1.states', 't1.state.x', 'a b.state', `${'t'
   },
 );
 
-test('slices of a prompt and of each attempt’s answer are different objects', () => {
-  expect(promptBlob('t1', 0)).toBe('t1.prompt.0');
-  expect(resultBlob('t1', 2, 3)).toBe('t1.result.2.3');
+test('slices of each prompt, of an upload and of each attempt’s answer are different objects of one task', () => {
+  const names = [
+    promptBlob('t1', 'ab'.repeat(32), 0),
+    promptBlob('t1', 'cd'.repeat(32), 0),
+    uploadBlob('t1', 0),
+    resultBlob('t1', 2, 3),
+  ];
+  expect(names).toEqual([
+    't1.prompt.abababababababab.0',
+    't1.prompt.cdcdcdcdcdcdcdcd.0',
+    't1.upload.0',
+    't1.result.2.3',
+  ]);
+  expect(names.map(blobTask)).toEqual(['t1', 't1', 't1', 't1']);
+});
+
+test.each(['notes.txt', 't1', '.prompt.0', 'a b.result.1.0', ''])('the object %j is none of ours', name => {
+  expect(blobTask(name)).toBeUndefined();
 });
 
 test.each(['a.b', 'a*', 'a>', 'a b', 'a/b', '', '..', 'é'])('%j is neither a name nor a task id', text => {
