@@ -2,14 +2,15 @@
 import { CcliError } from '../protocol/errors.ts';
 import type { Agent } from './agent.ts';
 import { createCollector } from './collector.ts';
+import { restOf } from './core/admission.ts';
 
 /** Fits a message with room to spare, and a terminal with none. */
 const MAX_ANSWER_BYTES = 256 * 1024;
 const TIMEOUT_MS = 60_000;
 
 /**
- * @throws CcliError `prompt_empty`, `prompt_has_nul`, `draining`, `no_agents`, `slots_taken`, an agent's own problem,
- *   or whatever the run ended with
+ * @throws CcliError `prompt_empty`, `prompt_has_nul`, `draining`, `no_agents`, `slots_taken`, an agent's own problem
+ *   or cooldown, or whatever the run ended with
  */
 export async function ask(
   prompt: string,
@@ -37,8 +38,10 @@ export async function ask(
   try {
     const task = { task_id: 'ask', attempt: 1, prompt, tool_policy: 'deny' } as const;
     await agent.driver.run(task, { onChunk: text => answer.add(text) }, controller.signal);
+    await agent.learn(undefined);
     return answer.text();
   } catch (error) {
+    if (error instanceof CcliError) await agent.learn(error);
     if (answer.overflow === undefined) throw error;
     return `${answer.text()}\n[cut: the answer is longer than this door; use ccli run]`;
   } finally {
@@ -50,10 +53,14 @@ export async function ask(
 
 function choose(agents: readonly Agent[]): Agent {
   const statuses = agents.map(agent => ({ agent, status: agent.status() }));
-  const ready = statuses.filter(({ status }) => status.enabled && status.health === 'ready');
+  const well = statuses.filter(({ status }) => status.enabled && status.health === 'ready');
+  const ready = well.filter(({ status }) => restOf(status) === undefined);
   const free = ready.find(({ status }) => status.running < status.max_concurrent);
   if (free !== undefined) return free.agent;
   if (ready.length > 0) throw new CcliError('slots_taken');
+  const resting = well.map(({ status }) => restOf(status)).filter(rest => rest !== undefined);
+  const [first] = resting.sort((a, b) => (a.retry_after_ms ?? 0) - (b.retry_after_ms ?? 0));
+  if (first !== undefined) throw first;
   const problem = statuses.map(({ status }) => status.problem).find(found => found !== undefined);
   if (problem !== undefined) throw new CcliError(problem.code, problem.message);
   throw new CcliError(statuses.length === 0 ? 'no_agents' : 'agent_starting');

@@ -16,17 +16,20 @@ import type {
 import { errorFields, type Log } from '../protocol/daemon/log.ts';
 import { CcliError, toErrorBody } from '../protocol/errors.ts';
 import type { Agent } from './agent.ts';
-import { admit, type KnownPhase } from './core/admission.ts';
+import { admit, type KnownPhase, misaddressed } from './core/admission.ts';
 import { createEpochFence } from './epoch.ts';
 import { bareFailure, execute, type Speaker } from './execute.ts';
 import { createIncomingText, type IncomingText } from './incoming.ts';
 import {
   type AttemptId,
   type Journal,
+  attemptKey as key,
   type OutboxEntry,
   OutboxEntrySchema,
   type Recovered,
 } from './journal.ts';
+import { createOutbox } from './outbox.ts';
+import { createPast } from './past.ts';
 import type { Reporter } from './reporter.ts';
 
 interface LiveAttempt extends AttemptId {
@@ -47,11 +50,13 @@ export interface Attempts {
   /** Answers when the attempt has ended. @throws CcliError `wrong_instance`, `stale_epoch` */
   cancel(request: CancelAttemptRequest): Promise<CancelAttemptReply>;
   live(): (AttemptId & { agent_id: string; elapsed_ms: number })[];
-  /** Results on disk that the stream does not have yet. */
+  /** Results that the stream does not have yet. */
   readonly pending: number;
+  /** Those of them that no disk has taken: a daemon that ends now loses them. */
+  readonly unstored: number;
   /** Ends every running attempt as `agent_restarted`, so that another node may take it up. */
   handBack(): Promise<void>;
-  /** Resolves when no attempt runs. */
+  /** Resolves when no attempt runs, and none is about to. */
   idle(): Promise<void>;
   /** Resolves when the stream has every result. */
   flushed(): Promise<void>;
@@ -71,10 +76,6 @@ interface AttemptsOptions extends Speaker {
   readonly onChange: () => void;
 }
 
-/** How many past attempts are remembered. */
-const REMEMBER = 10_000;
-
-const key = ({ task_id, attempt }: AttemptId): string => `${task_id}.${attempt}`;
 const refused = (error: CcliError): RunReply => ({ answer: 'refused', error: toErrorBody(error) });
 
 /** A result that breaks its own schema would be refused wherever it comes: the attempt then failed. */
@@ -88,54 +89,68 @@ function sendable(speaker: Speaker, entry: OutboxEntry): OutboxEntry {
 export function createAttempts(options: AttemptsOptions): Attempts {
   const { agents, journal, reporter, log, instance_id } = options;
   const live = new Map<string, LiveAttempt>();
-  const past = new Map<string, 'finished' | 'refused'>();
   const accepting = new Map<string, Promise<RunReply>>();
-  const sending = new Set<Promise<void>>();
-  const fence = createEpochFence(epoch => journal.saveEpoch(epoch));
 
-  const remember = (id: AttemptId, phase: 'finished' | 'refused'): void => {
-    past.set(key(id), phase);
-    for (const oldest of past.keys()) {
-      if (past.size <= REMEMBER) break;
-      past.delete(oldest);
-    }
-  };
+  const past = createPast({
+    forget: (phase, id) => {
+      options.handOver(journal.forget(phase, id));
+    },
+  });
+  const fence = createEpochFence({
+    write: record => journal.saveFence(record),
+    async forget() {
+      past.clear();
+      try {
+        await journal.forgetAll();
+        log.warn('fleet_replaced');
+        return true;
+      } catch (error) {
+        log.error('past_not_forgotten', errorFields(error));
+        return false;
+      }
+    },
+  });
+  const outbox = createOutbox({
+    journal,
+    reporter,
+    damaged: id => bareFailure(options, id, new CcliError('agent_restarted')),
+    onAcknowledged: id => {
+      past.remember('done', id);
+    },
+    onChange: options.onChange,
+    handOver: options.handOver,
+    signal: options.signal,
+    log,
+  });
 
   const phaseOf = (id: AttemptId): KnownPhase | undefined => {
     const attempt = live.get(key(id));
-    if (attempt === undefined) return past.get(key(id));
-    return attempt.incoming !== undefined && attempt.incoming.missing().length > 0 ? 'receiving' : 'running';
+    if (attempt !== undefined)
+      return attempt.incoming !== undefined && attempt.incoming.missing().length > 0
+        ? 'receiving'
+        : 'running';
+    if (outbox.has(id)) return 'finished';
+    const known = past.phaseOf(id);
+    return known === 'done' ? 'finished' : known;
   };
 
-  const send = (entry: OutboxEntry): void => {
-    const sent = (async () => {
-      try {
-        await reporter.finished(entry, options.signal);
-        await journal.acknowledge(entry.report);
-      } catch (error) {
-        // What was not sent stays on disk for the next life.
-        if (!options.signal.aborted) throw error;
-      }
-    })().finally(() => {
-      sending.delete(sent);
-      options.onChange();
-    });
-    sending.add(sent);
-    options.handOver(sent);
+  const finish = (entry: OutboxEntry): Promise<void> => outbox.put(sendable(options, entry));
+
+  const facts = () => {
+    const { draining, has_room } = options.facts();
+    // A disk that refuses results gets no more of them.
+    return { instance_id, fence: fence.state, draining, has_room: has_room && outbox.unstored === 0 };
   };
 
-  /** What cannot be kept on disk is sent from memory: lost only if the daemon is killed before the stream has it. */
-  const finish = async (result: OutboxEntry): Promise<void> => {
-    // First of all: whatever fails below, the attempt never runs again.
-    remember(result.report, 'finished');
-    const entry = sendable(options, result);
-    try {
-      await journal.finish(entry);
-    } catch (error) {
-      const { task_id, attempt } = entry.report;
-      log.error('result_not_stored', { task_id, attempt, ...errorFields(error) });
-    }
-    send(entry);
+  const refuse = (error: CcliError): RunReply => ({
+    answer: 'refused',
+    error: toErrorBody(error),
+    ...(error.code === 'stale_epoch' && { epoch: fence.state.epoch }),
+  });
+
+  const unwritten = (request: AttemptId, error: unknown): RunReply => {
+    log.error('journal_not_written', { task_id: request.task_id, ...errorFields(error) });
+    return refused(new CcliError('outbox_full', undefined, { cause: error }));
   };
 
   const start = (request: RunRequest, agent: Agent, release: () => void): void => {
@@ -193,22 +208,42 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     return { answer: 'accepted', phase, missing_slices: live.get(key(id))?.incoming?.missing() ?? [] };
   };
 
+  /** An accepted attempt of which nothing has begun: it may be placed elsewhere. */
+  const withdraw = async (id: AttemptId, error: CcliError): Promise<RunReply> => {
+    try {
+      await journal.withdraw(id);
+    } catch (failure) {
+      // The next life reports it as cut off, which whoever was refused it takes for what it is: late.
+      log.error('journal_not_written', { task_id: id.task_id, ...errorFields(failure) });
+    }
+    return refused(error);
+  };
+
+  /** Never begins from now on, in this life or another. */
+  const disown = async (id: AttemptId, error: CcliError): Promise<RunReply> => {
+    past.remember('refused', id);
+    try {
+      await journal.refuse(id);
+    } catch (failure) {
+      return unwritten(id, failure);
+    }
+    return refused(error);
+  };
+
   /** The slot is taken before the first await: two requests can never share the last one. */
   const accept = async (request: RunRequest, agent: Agent): Promise<RunReply> => {
     const release = agent.take();
     try {
-      await fence.see(request.epoch);
       await journal.accept(request, agent.config.id);
     } catch (error) {
       release();
-      log.error('journal_not_written', { task_id: request.task_id, ...errorFields(error) });
-      return refused(new CcliError('outbox_full', undefined, { cause: error }));
+      return unwritten(request, error);
     }
-    if (phaseOf(request) === 'refused') {
-      // Cancelled while the journal was being written.
+    // Either may have come while the journal was being written.
+    const cancelled = phaseOf(request) === 'refused';
+    if (cancelled || options.facts().draining) {
       release();
-      await journal.acknowledge(request);
-      return answerFor(request);
+      return await withdraw(request, new CcliError(cancelled ? 'attempt_refused' : 'draining'));
     }
     start(request, agent, release);
     return answerFor(request);
@@ -216,29 +251,36 @@ export function createAttempts(options: AttemptsOptions): Attempts {
 
   return {
     get pending() {
-      return sending.size;
+      return outbox.pending;
+    },
+    get unstored() {
+      return outbox.unstored;
     },
     async resume(recovered) {
-      fence.restore(recovered.epoch);
-      for (const id of recovered.done) remember(id, 'finished');
-      for (const id of recovered.refused) remember(id, 'refused');
+      past.restore(recovered);
+      await fence.restore(recovered.fence);
       for (const file of recovered.damaged) log.error('journal_damaged', { file });
-      for (const entry of recovered.outbox) {
-        remember(entry.report, 'finished');
-        send(entry);
-      }
+      outbox.resume(recovered.outbox);
       for (const { agent_id, ...id } of recovered.cut_off) {
         log.warn('attempt_cut_off', { ...id, agent_id });
         await finish(bareFailure(options, id, new CcliError('agent_restarted')));
       }
     },
     async run(request) {
+      const fault = misaddressed(request, facts());
+      if (fault !== undefined) return refuse(fault);
+      try {
+        await fence.see(request);
+      } catch (error) {
+        return unwritten(request, error);
+      }
+      // Nothing is awaited from here until the slot is taken.
       const agent = agents.get(request.agent_id);
-      const facts = { ...options.facts(), instance_id, epoch: fence.epoch };
       const underWay = accepting.get(key(request));
       const known = underWay === undefined ? phaseOf(request) : 'running';
-      const admission = admit(request, facts, agent?.status(), known);
-      if (admission.decision === 'refuse') return refused(admission.error);
+      const admission = admit(request, facts(), agent?.status(), known);
+      if (admission.decision === 'refuse') return refuse(admission.error);
+      if (admission.decision === 'disown') return await disown(request, admission.error);
       if (underWay !== undefined) return await underWay;
       if (admission.decision === 'known' || agent === undefined) return answerFor(request);
       const answer = accept(request, agent).finally(() => accepting.delete(key(request)));
@@ -246,21 +288,23 @@ export function createAttempts(options: AttemptsOptions): Attempts {
       return await answer;
     },
     slice(request) {
+      const fault = misaddressed(request, facts());
+      if (fault !== undefined) return refuse(fault);
       live.get(key(request))?.incoming?.put(request.index, Buffer.from(request.data, 'base64'));
       return answerFor(request);
     },
     async cancel(request) {
-      if (request.instance_id !== instance_id) throw new CcliError('wrong_instance');
-      if (request.epoch < fence.epoch) throw new CcliError('stale_epoch');
-      await fence.see(request.epoch);
+      const fault = misaddressed(request, facts());
+      if (fault !== undefined) throw fault;
+      await fence.see(request);
       const attempt = live.get(key(request));
       if (attempt !== undefined) {
-        attempt.controller.abort(new CcliError('cancelled'));
+        attempt.controller.abort(new CcliError(request.reason));
         await attempt.ended;
         return { answer: 'stopped' };
       }
       if (phaseOf(request) === 'finished') return { answer: 'finished' };
-      remember(request, 'refused');
+      past.remember('refused', request);
       await journal.refuse(request);
       return { answer: 'unknown' };
     },
@@ -272,14 +316,14 @@ export function createAttempts(options: AttemptsOptions): Attempts {
         elapsed_ms: Math.round(performance.now() - since),
       })),
     async handBack() {
+      await Promise.all(accepting.values());
       for (const { controller } of live.values()) controller.abort(new CcliError('agent_restarted'));
       await Promise.all([...live.values()].map(attempt => attempt.ended));
     },
     async idle() {
-      while (live.size > 0) await Promise.all([...live.values()].map(attempt => attempt.ended));
+      while (accepting.size + live.size > 0)
+        await Promise.all([...accepting.values(), ...[...live.values()].map(attempt => attempt.ended)]);
     },
-    async flushed() {
-      while (sending.size > 0) await Promise.allSettled([...sending]);
-    },
+    flushed: () => outbox.flushed(),
   };
 }

@@ -7,6 +7,7 @@ import {
   ConfigureReplySchema,
   type ConfigureRequest,
   ConfigureRequestSchema,
+  type DrainReply,
   DrainReplySchema,
   DrainRequestSchema,
   ProbeReplySchema,
@@ -27,7 +28,7 @@ interface EndpointsOptions {
   readonly node: string;
   readonly attempts: Attempts;
   readonly status: () => Advert;
-  readonly drain: (drain: boolean) => { draining: boolean; running: number };
+  readonly drain: (drain: boolean) => Promise<DrainReply>;
   readonly probe: (agent_id: string) => Promise<AgentStatus>;
   readonly configure: (request: ConfigureRequest) => number;
   readonly ask: (prompt: string) => Promise<string>;

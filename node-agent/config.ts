@@ -68,12 +68,21 @@ const AgentConfigSchema = z
     max_prompt: SizeSchema.refine(bytes => bytes <= MAX_PROMPT_BYTES, 'at most 32MiB').optional(),
     /** A CLI home (`.gemini`) whose settings and sign-in the tool starts from. */
     home: PathSchema.optional(),
+    /** How long a running tool may give no sign of life before it is stopped. */
+    idle_timeout: DurationSchema.optional(),
     /** Sessions one warm process may serve before a fresh one takes over. */
     max_sessions: z.int().min(1).default(100),
+    /** How old a warm process may grow, likewise. */
+    max_age: DurationSchema.default(6 * 3_600_000),
+    /** How much memory a warm process may hold, likewise. */
+    max_memory: SizeSchema.default(1536 * 1024 * 1024),
+    /** How often a warm process is asked whether it still answers. */
+    health_interval: DurationSchema.default(30_000),
   })
   .transform(agent => ({
     ...agent,
     driver: agent.driver ?? defaultDriver(agent.agent_type),
+    ...idleTimeoutOf(agent),
     max_prompt:
       agent.max_prompt ?? (agent.agent_type === 'cli_gemini' ? GEMINI_MAX_PROMPT_BYTES : 8 * 1024 * 1024),
   }))
@@ -94,6 +103,23 @@ export type AgentConfig = z.infer<typeof AgentConfigSchema>;
 
 const defaultDriver = (type: AgentType): Extract<DriverName, 'acp' | 'headless'> =>
   type === 'cli_gemini' ? 'acp' : 'headless';
+
+const DEFAULT_IDLE_TIMEOUT_MS = 180_000;
+
+/** A CLI that only prints its answer may well be silent until it has it: it is not watched unless the file says so. */
+function idleTimeoutOf({
+  idle_timeout,
+  driver,
+  agent_type,
+}: {
+  idle_timeout?: number | undefined;
+  driver?: 'acp' | 'headless' | undefined;
+  agent_type: AgentType;
+}): { idle_timeout?: number } {
+  const watched = (driver ?? defaultDriver(agent_type)) === 'acp' || agent_type === 'cli_gemini';
+  if (idle_timeout === undefined) return watched ? { idle_timeout: DEFAULT_IDLE_TIMEOUT_MS } : {};
+  return { idle_timeout };
+}
 
 /** Of a list that may not have been found valid. */
 function hasDistinctIds(agents: unknown): boolean {

@@ -5,12 +5,13 @@ import type { RunRequest } from '../protocol/control.ts';
 import { CcliError, toErrorBody } from '../protocol/errors.ts';
 import { pieces } from '../protocol/output.ts';
 import type { FinishedReport } from '../protocol/report.ts';
-import { type Agent, isSetupFault } from './agent.ts';
+import type { Agent } from './agent.ts';
 import { createCollector } from './collector.ts';
 import { narrower } from './core/policy.ts';
 import type { DriverResult } from './drivers/driver.ts';
 import type { IncomingText } from './incoming.ts';
 import type { AttemptId, OutboxEntry } from './journal.ts';
+import { createWatchdog } from './watchdog.ts';
 
 /** Who speaks: the head of every report. */
 export interface Speaker {
@@ -40,7 +41,11 @@ export async function execute(options: ExecuteOptions): Promise<OutboxEntry> {
     controller.abort(reason);
   };
   const collected = createCollector(options.max_output_bytes, abort);
-  const disarm = armTimeout(request.timeout_ms ?? agent.config.timeout, abort);
+  const disarm = armLimits(request, agent.config.timeout, abort);
+  const { idle_timeout } = agent.config;
+  const watchdog = createWatchdog(idle_timeout, () => {
+    abort(silent(agent.config.id, idle_timeout ?? 0));
+  });
   let first_chunk_ms: number | undefined;
   let chunks = 0;
   let result: DriverResult | undefined;
@@ -49,6 +54,7 @@ export async function execute(options: ExecuteOptions): Promise<OutboxEntry> {
     const prompt = await promptOf(options);
     options.onStart();
     const onChunk = (text: string): void => {
+      watchdog.alive();
       const kept = collected.add(text);
       if (kept === undefined) return;
       first_chunk_ms ??= Math.round(performance.now() - began);
@@ -57,16 +63,19 @@ export async function execute(options: ExecuteOptions): Promise<OutboxEntry> {
         chunks += 1;
       }
     };
-    result = await agent.driver.run(driverTask(request, agent, prompt), { onChunk }, controller.signal);
+    watchdog.start();
+    const callbacks = { onChunk, onActivity: watchdog.alive };
+    result = await agent.driver.run(driverTask(request, agent, prompt), callbacks, controller.signal);
     failure =
       collected.overflow ?? (collected.text().trim() === '' ? new CcliError('empty_reply') : undefined);
   } catch (error) {
     failure = collected.overflow ?? asCcliError(error);
   } finally {
     disarm();
+    watchdog.stop();
   }
-  if (failure === undefined) agent.trust();
-  else if (isSetupFault(failure)) agent.distrust(failure);
+  // Before the report goes out: whoever reads it must not find the agent free for the next task.
+  await agent.learn(failure);
   const { cli_version } = agent.status();
   return {
     report: {
@@ -96,19 +105,37 @@ export const bareFailure = (speaker: Speaker, id: AttemptId, failure: CcliError)
   },
 });
 
-function armTimeout(timeout_ms: number, abort: (reason: CcliError) => void): () => void {
-  const timer = setTimeout(() => {
-    abort(
-      new CcliError(
-        'task_timeout',
-        `The attempt took longer than ${timeout_ms / 1000} s; raise it with --timeout.`,
-      ),
-    );
-  }, timeout_ms);
+/** The attempt's own timeout and its task's deadline, whichever is earlier. */
+function armLimits(
+  { timeout_ms, deadline_ms }: Pick<RunRequest, 'timeout_ms' | 'deadline_ms'>,
+  default_timeout_ms: number,
+  abort: (reason: CcliError) => void,
+): () => void {
+  const limit_ms = timeout_ms ?? default_timeout_ms;
+  const reason =
+    deadline_ms !== undefined && deadline_ms <= limit_ms
+      ? new CcliError('deadline_passed')
+      : new CcliError(
+          'task_timeout',
+          `The attempt took longer than ${limit_ms / 1000} s; raise it with --timeout.`,
+        );
+  // A timeout is at most a day, so no timer is set for longer than it can hold.
+  const timer = setTimeout(
+    () => {
+      abort(reason);
+    },
+    Math.min(limit_ms, deadline_ms ?? limit_ms),
+  );
   return () => {
     clearTimeout(timer);
   };
 }
+
+const silent = (agent_id: string, idle_ms: number): CcliError =>
+  new CcliError(
+    'cli_silent',
+    `The CLI gave no sign of life for ${idle_ms / 1000} s and was stopped; run the prompt again, or raise idle_timeout of agent "${agent_id}" on its node.`,
+  );
 
 const promptOf = ({ request, incoming, controller }: ExecuteOptions): Promise<string> => {
   if ('inline' in request.prompt) return Promise.resolve(request.prompt.inline);

@@ -6,9 +6,9 @@
  *     outbox/<task>.<attempt>     the finished report; there from its end until its report is acknowledged
  *     done/<task>.<attempt>       empty; keeps accept idempotent afterwards (the newest `KEEP_PAST` of them)
  *     refused/<task>.<attempt>    empty; cancelled before it arrived (likewise)
- *     epoch                       the highest coordinator epoch seen
+ *     epoch                       which coordinator is obeyed: `fleet_id`, `epoch`, `former` (once a plain number)
  */
-import { mkdir, open, readdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { decode, encode } from '../protocol/codec.ts';
@@ -16,6 +16,8 @@ import { CcliError } from '../protocol/errors.ts';
 import { MAX_OUTPUT_BYTES } from '../protocol/limits.ts';
 import { FinishedReportSchema } from '../protocol/report.ts';
 import { TASK_ID_PATTERN } from '../protocol/subjects.ts';
+import { createDurably, DRAFT, replaceDurably } from './durable-file.ts';
+import type { FenceRecord } from './epoch.ts';
 
 export interface AttemptId {
   readonly task_id: string;
@@ -31,14 +33,33 @@ export type OutboxEntry = z.infer<typeof OutboxEntrySchema>;
 
 const AcceptedSchema = z.object({ agent_id: z.string() });
 
+const FenceRecordSchema = z.object({
+  fleet_id: z.string().optional(),
+  epoch: z.int().nonnegative(),
+  former: z.array(z.string()),
+  forget: z.boolean().optional(),
+});
+/** Before fleets had names, the file held their epoch alone. */
+const EpochFileSchema = z.union([
+  FenceRecordSchema,
+  z
+    .int()
+    .nonnegative()
+    .transform(epoch => ({ epoch, former: [] })),
+]);
+
+/** What is remembered of an attempt that is over. */
+export type PastPhase = 'done' | 'refused';
+
 export interface Recovered {
-  /** Finished and not yet acknowledged. */
-  readonly outbox: readonly OutboxEntry[];
+  /** Finished and not yet acknowledged, the oldest first. Read one by one: together they may be larger than memory. */
+  readonly outbox: readonly AttemptId[];
   /** Accepted, and cut off by the end of the daemon's last life. */
   readonly cut_off: readonly (AttemptId & { readonly agent_id: string })[];
+  /** The oldest first, as in `refused`. */
   readonly done: readonly AttemptId[];
   readonly refused: readonly AttemptId[];
-  readonly epoch: number;
+  readonly fence: FenceRecord;
   /** Files that could not be read, moved aside as `*.damaged`. */
   readonly damaged: readonly string[];
 }
@@ -46,22 +67,33 @@ export interface Recovered {
 export interface Journal {
   recover(): Promise<Recovered>;
   accept(id: AttemptId, agent_id: string): Promise<void>;
+  /** An accepted attempt that came to nothing before it began. */
+  withdraw(id: AttemptId): Promise<void>;
+  /** On disk, synced, before it resolves, as in `accept` and `finish`. */
   refuse(id: AttemptId): Promise<void>;
-  /** On disk, synced, before it resolves. */
   finish(entry: OutboxEntry): Promise<void>;
+  /** What `finish` wrote; undefined when it is damaged, and was moved aside. */
+  load(id: AttemptId): Promise<OutboxEntry | undefined>;
   /** The stream has acknowledged the report. */
   acknowledge(id: AttemptId): Promise<void>;
-  saveEpoch(epoch: number): Promise<void>;
+  /** An attempt of long ago. */
+  forget(phase: PastPhase, id: AttemptId): Promise<void>;
+  /** All attempts that are over. */
+  forgetAll(): Promise<void>;
+  saveFence(record: FenceRecord): Promise<void>;
   /** Free bytes where results are kept. */
   room(): Promise<number>;
 }
 
-const KEEP_PAST = 10_000;
-const DRAFT = '.draft';
+/** How many past attempts of a phase are remembered. */
+export const KEEP_PAST = 10_000;
+/** Files looked at together. */
+const AT_ONCE = 64;
 const FOLDERS = ['accepted', 'outbox', 'done', 'refused'] as const;
 type Folder = (typeof FOLDERS)[number];
 
-const fileName = ({ task_id, attempt }: AttemptId): string => `${task_id}.${attempt}`;
+/** Its name on disk, and its key in memory. */
+export const attemptKey = ({ task_id, attempt }: AttemptId): string => `${task_id}.${attempt}`;
 
 function parseName(name: string): AttemptId | undefined {
   const [, task_id, attempt] = /^([^.]+)\.(\d{1,9})$/.exec(name) ?? [];
@@ -70,45 +102,16 @@ function parseName(name: string): AttemptId | undefined {
 }
 
 export function createJournal(directory: string): Journal {
-  const path = (folder: Folder, id: AttemptId): string => join(directory, folder, fileName(id));
+  const path = (folder: Folder, id: AttemptId): string => join(directory, folder, attemptKey(id));
   const remove = (folder: Folder, id: AttemptId): Promise<void> => rm(path(folder, id), { force: true });
-
-  /** Whole or not there at all, whatever happens meanwhile. */
-  const writeDurably = async (target: string, content: Uint8Array): Promise<void> => {
-    const draft = `${target}${DRAFT}`;
-    const file = await open(draft, 'w', 0o600);
-    try {
-      await file.writeFile(content);
-      await file.datasync();
-    } finally {
-      await file.close();
-    }
-    await rename(draft, target);
-    await syncDirectory(join(target, '..'));
-  };
-
-  /** For a file that says enough by being there: one cut short by a crash reads as damaged. */
-  const createDurably = async (target: string, content: Uint8Array): Promise<void> => {
-    const file = await open(target, 'w', 0o600);
-    try {
-      await file.writeFile(content);
-      await Promise.all([file.datasync(), syncDirectory(join(target, '..'))]);
-    } finally {
-      await file.close();
-    }
-  };
 
   const list = async (folder: Folder): Promise<AttemptId[]> => {
     const found = await readdir(join(directory, folder));
     return found.map(parseName).filter(id => id !== undefined);
   };
 
-  const read = async <T>(
-    folder: Folder,
-    id: AttemptId,
-    schema: z.ZodType<T>,
-    damaged: string[],
-  ): Promise<T | undefined> => {
+  /** Undefined when the file is not what was written: it is moved aside for a person to look at. */
+  const read = async <T>(folder: Folder, id: AttemptId, schema: z.ZodType<T>): Promise<T | undefined> => {
     const file = path(folder, id);
     // A disk that cannot be read just now says nothing about what is on it.
     const bytes = await readFile(file);
@@ -116,23 +119,25 @@ export function createJournal(directory: string): Journal {
       return decode(schema, bytes, MAX_OUTPUT_BYTES * 8);
     } catch (error) {
       if (!(error instanceof CcliError)) throw error;
-      // Kept for a person to look at; the attempt then counts as cut off.
       await rename(file, `${file}.damaged`);
-      damaged.push(file);
       return undefined;
     }
   };
 
+  const byAge = async (folder: Folder): Promise<AttemptId[]> => {
+    const aged = await inTurns(await list(folder), async id => ({
+      id,
+      at: (await stat(path(folder, id))).mtimeMs,
+    }));
+    return aged.sort((a, b) => a.at - b.at).map(({ id }) => id);
+  };
+
   /** What is left once only the newest are kept. */
-  const prune = async (folder: 'done' | 'refused'): Promise<AttemptId[]> => {
-    const found = await list(folder);
-    if (found.length <= KEEP_PAST) return found;
-    const aged = await Promise.all(
-      found.map(async id => ({ id, at: (await stat(path(folder, id))).mtimeMs })),
-    );
-    aged.sort((a, b) => b.at - a.at);
-    await Promise.all(aged.slice(KEEP_PAST).map(({ id }) => remove(folder, id)));
-    return aged.slice(0, KEEP_PAST).map(({ id }) => id);
+  const prune = async (folder: PastPhase): Promise<AttemptId[]> => {
+    const found = await byAge(folder);
+    const surplus = Math.max(found.length - KEEP_PAST, 0);
+    await inTurns(found.slice(0, surplus), id => remove(folder, id));
+    return found.slice(surplus);
   };
 
   /** What a write had begun when the daemon was killed. */
@@ -147,48 +152,43 @@ export function createJournal(directory: string): Journal {
         await mkdir(join(directory, folder), { recursive: true, mode: 0o700 });
         await removeDrafts(folder);
       }
+      const outbox = await byAge('outbox');
+      const finished = new Set(outbox.map(attemptKey));
+      const done = new Set((await list('done')).map(attemptKey));
       const damaged: string[] = [];
-      const outbox: OutboxEntry[] = [];
-      const finished = new Set<string>();
-      for (const id of await list('outbox')) {
-        const entry = await read('outbox', id, OutboxEntrySchema, damaged);
-        if (entry === undefined) continue;
-        outbox.push(entry);
-        finished.add(fileName(id));
-      }
-      const done = new Set((await list('done')).map(fileName));
       const cut_off: (AttemptId & { agent_id: string })[] = [];
       for (const id of await list('accepted')) {
-        if (finished.has(fileName(id))) continue;
-        if (done.has(fileName(id))) {
+        if (finished.has(attemptKey(id))) continue;
+        if (done.has(attemptKey(id))) {
           // The kill fell into its acknowledgement.
           await remove('accepted', id);
           continue;
         }
-        const accepted = await read('accepted', id, AcceptedSchema, damaged);
+        const accepted = await read('accepted', id, AcceptedSchema);
+        if (accepted === undefined) damaged.push(path('accepted', id));
         cut_off.push({ ...id, agent_id: accepted?.agent_id ?? 'unknown' });
       }
-      const epoch = await readEpoch(join(directory, 'epoch'));
-      return {
-        outbox,
-        cut_off,
-        done: await prune('done'),
-        refused: await prune('refused'),
-        epoch,
-        damaged,
-      };
+      const fence = await readFence(join(directory, 'epoch'));
+      return { outbox, cut_off, done: await prune('done'), refused: await prune('refused'), fence, damaged };
     },
     accept: (id, agent_id) => createDurably(path('accepted', id), encode(AcceptedSchema, { agent_id })),
-    refuse: id => writeFile(path('refused', id), '', { mode: 0o600 }),
+    withdraw: id => remove('accepted', id),
+    refuse: id => createDurably(path('refused', id), ''),
     finish: entry =>
-      writeDurably(path('outbox', entry.report), encode(OutboxEntrySchema, entry, Number.MAX_SAFE_INTEGER)),
+      replaceDurably(path('outbox', entry.report), encode(OutboxEntrySchema, entry, Number.MAX_SAFE_INTEGER)),
+    load: id => read('outbox', id, OutboxEntrySchema),
     async acknowledge(id) {
       // `done` first: an attempt is never without a trace.
       await writeFile(path('done', id), '', { mode: 0o600 });
       await remove('outbox', id);
       await remove('accepted', id);
     },
-    saveEpoch: epoch => writeDurably(join(directory, 'epoch'), new TextEncoder().encode(String(epoch))),
+    forget: (phase, id) => remove(phase, id),
+    async forgetAll() {
+      for (const phase of ['done', 'refused'] as const)
+        await inTurns(await list(phase), id => remove(phase, id));
+    },
+    saveFence: record => replaceDurably(join(directory, 'epoch'), JSON.stringify(record)),
     async room() {
       const { bavail, bsize } = await statfs(directory);
       return bavail * bsize;
@@ -196,22 +196,30 @@ export function createJournal(directory: string): Journal {
   };
 }
 
-/** 0 before the first; anything else that cannot be read must not lower it. */
-async function readEpoch(file: string): Promise<number> {
+/** None before the first request; anything else that cannot be read must not lower it. */
+async function readFence(file: string): Promise<FenceRecord> {
+  const none: FenceRecord = { epoch: 0, former: [] };
   try {
-    const epoch = Number(await readFile(file, 'utf8'));
-    return Number.isSafeInteger(epoch) ? epoch : 0;
+    return EpochFileSchema.safeParse(parseJson(await readFile(file, 'utf8'))).data ?? none;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return 0;
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return none;
     throw error;
   }
 }
 
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r');
+function parseJson(text: string): unknown {
   try {
-    await handle.sync();
-  } finally {
-    await handle.close();
+    return JSON.parse(text);
+  } catch {
+    // It is replaced whole, so this is not of our writing.
+    return undefined;
   }
+}
+
+/** A few at a time: a folder may hold many thousands. */
+async function inTurns<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  for (let start = 0; start < items.length; start += AT_ONCE)
+    results.push(...(await Promise.all(items.slice(start, start + AT_ONCE).map(work))));
+  return results;
 }

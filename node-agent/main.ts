@@ -1,15 +1,14 @@
 #!/usr/bin/env node
 /** The node-agent daemon: everything is made here, started in order, and closed in reverse. */
 import { randomUUID } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { jetstream } from '@nats-io/jetstream';
 import type { Advert, HostStatus } from '../protocol/advert.ts';
 import { encode, WIRE_VERSION } from '../protocol/codec.ts';
+import type { DrainReply } from '../protocol/control.ts';
 import { closeConnection, connect, redactUrl, watchConnection } from '../protocol/daemon/connect.ts';
 import { type Daemon, isProgram, runDaemon } from '../protocol/daemon/entry.ts';
 import { type Lifecycle, startWithin } from '../protocol/daemon/lifecycle.ts';
-import { type Lock, takeLock } from '../protocol/daemon/lock.ts';
 import { createLog, type Log } from '../protocol/daemon/log.ts';
 import { startService } from '../protocol/daemon/service.ts';
 import { VERSION } from '../protocol/daemon/version.ts';
@@ -22,11 +21,15 @@ import { createAttempts } from './attempts.ts';
 import { createBeacon } from './beacon.ts';
 import { nodeEndpoints } from './bus.ts';
 import { loadNodeConfig, type NodeConfig } from './config.ts';
+import { createCooldownFile, type RestoredCooldown } from './cooldown-file.ts';
+import { createDrain } from './drain.ts';
 import { createDriver } from './drivers/create.ts';
 import { readHost } from './host.ts';
 import { createJournal } from './journal.ts';
 import { clearLeftovers } from './process/leftovers.ts';
 import { createReporter } from './reporter.ts';
+import { lockState } from './state-directory.ts';
+import { withinLimit } from './within-limit.ts';
 
 const PROBE_INTERVAL_MS = 60_000;
 const UNAVAILABLE_PROBE_INTERVAL_MS = 10_000;
@@ -55,6 +58,9 @@ async function compose(config: NodeConfig, log: Log, lifecycle: Lifecycle): Prom
   const recovered = await journal.recover();
   // Before anything is reported as cut off: what another node takes up must not run here any more.
   await clearLeftovers(config, log);
+  const drain = await createDrain(config.state_dir);
+  if (drain.draining) log.warn('drained', { node: config.node });
+  const cooldowns = await loadCooldowns(config);
 
   let host: HostStatus = await readHost(config.environment['PATH']);
   let room = await journal.room();
@@ -79,7 +85,6 @@ async function compose(config: NodeConfig, log: Log, lifecycle: Lifecycle): Prom
   );
   log.info('connected', { server: redactUrl(connection.getServer()) });
 
-  let draining = false;
   let leaving = false;
   let config_revision = 0;
   let seq = 0;
@@ -93,6 +98,9 @@ async function compose(config: NodeConfig, log: Log, lifecycle: Lifecycle): Prom
         config: agentConfig,
         driver,
         log,
+        signal,
+        cooldowns: createCooldownFile(config.state_dir, agentConfig.id),
+        restored: cooldowns.get(agentConfig.id),
         onChange: () => {
           beacon.changed();
         },
@@ -116,7 +124,7 @@ async function compose(config: NodeConfig, log: Log, lifecycle: Lifecycle): Prom
       const bytes = encode(ChunkSchema, { v: WIRE_VERSION, ...id, n, text });
       connection.publish(names.output(config.node, id.task_id, id.attempt), bytes);
     },
-    facts: () => ({ draining, has_room: room > RESERVE_BYTES + config.max_output }),
+    facts: () => ({ draining: drain.draining, has_room: room > RESERVE_BYTES + config.max_output }),
     max_output_bytes: config.max_output,
     handOver: lifecycle.handOver,
     signal,
@@ -135,7 +143,7 @@ async function compose(config: NodeConfig, log: Log, lifecycle: Lifecycle): Prom
     node_js: process.version,
     interval_ms: config.advert_interval,
     uptime_ms: Math.round(performance.now() - began),
-    draining,
+    draining: drain.draining,
     leaving,
     outbox: attempts.pending,
     config_revision,
@@ -153,11 +161,14 @@ async function compose(config: NodeConfig, log: Log, lifecycle: Lifecycle): Prom
     log,
   });
 
-  const drain = (next: boolean): { draining: boolean; running: number } => {
-    draining = next;
-    log.info(next ? 'draining' : 'resumed');
-    beacon.changed();
-    return { draining, running: attempts.live().length };
+  const drainReply = async (wanted: boolean): Promise<DrainReply> => {
+    log.info(wanted ? 'draining' : 'resumed');
+    try {
+      await drain.set(wanted);
+    } finally {
+      beacon.changed();
+    }
+    return { draining: drain.draining, running: attempts.live().length, outbox: attempts.pending };
   };
 
   await attempts.resume(recovered);
@@ -173,7 +184,7 @@ async function compose(config: NodeConfig, log: Log, lifecycle: Lifecycle): Prom
       node: config.node,
       attempts,
       status: advert,
-      drain,
+      drain: drainReply,
       probe: async agent_id => {
         const agent = agents.get(agent_id);
         if (agent === undefined)
@@ -188,7 +199,7 @@ async function compose(config: NodeConfig, log: Log, lifecycle: Lifecycle): Prom
         }
         return config_revision;
       },
-      ask: prompt => ask(prompt, { agents: [...agents.values()], draining, signal }),
+      ask: prompt => ask(prompt, { agents: [...agents.values()], draining: drain.draining, signal }),
     }),
   });
 
@@ -196,13 +207,16 @@ async function compose(config: NodeConfig, log: Log, lifecycle: Lifecycle): Prom
   for (const agent of agents.values()) lifecycle.handOver(keepProbing(agent, lifecycle));
 
   const shutDown = async (): Promise<void> => {
-    drain(true);
+    drain.stop();
+    log.info('draining');
+    beacon.changed();
     const ended = await withinLimit(attempts.idle(), config.drain_timeout);
     if (!ended) {
       log.warn('handing_back', { running: attempts.live().length });
       await attempts.handBack();
     }
     await withinLimit(attempts.flushed(), FLUSH_TIMEOUT_MS);
+    if (attempts.unstored > 0) log.error('results_lost', { results: attempts.unstored });
     if (attempts.pending > 0) log.warn('results_left_on_disk', { results: attempts.pending });
     await service.stop();
     leaving = true;
@@ -226,24 +240,13 @@ async function compose(config: NodeConfig, log: Log, lifecycle: Lifecycle): Prom
   };
 }
 
-/** Two daemons on one journal would end each other's attempts. */
-async function lockState(directory: string): Promise<Lock> {
-  try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
-  } catch (cause) {
-    throw new CcliError('config_invalid', `The state directory ${directory} cannot be made; set state_dir.`, {
-      cause,
-    });
+async function loadCooldowns({ state_dir, agents }: NodeConfig): Promise<Map<string, RestoredCooldown>> {
+  const found = new Map<string, RestoredCooldown>();
+  for (const { id } of agents) {
+    const cooldown = await createCooldownFile(state_dir, id).load();
+    if (cooldown !== undefined) found.set(id, cooldown);
   }
-  return await takeLock({
-    directory,
-    name: 'node-agent',
-    inUse: ({ pid }) =>
-      new CcliError(
-        'state_in_use',
-        `A node-agent (process ${pid}) works in ${directory} already; stop it, or give this one another state_dir.`,
-      ),
-  });
+  return found;
 }
 
 /** The first look at once; then every so often, more often while something is wrong. */
@@ -257,19 +260,6 @@ async function keepProbing(agent: Agent, lifecycle: Lifecycle): Promise<void> {
     await agent.probe(signal);
     last = performance.now();
   });
-}
-
-/** Whether `work` ended in time. */
-async function withinLimit(work: Promise<void>, limit_ms: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>(resolve => {
-    timer = setTimeout(resolve, limit_ms, false);
-  });
-  try {
-    return await Promise.race([work.then(() => true as const), late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 if (isProgram(import.meta.url)) {

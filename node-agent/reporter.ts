@@ -1,4 +1,4 @@
-/** Gets reports into the report stream: again and again until the stream has acknowledged them. */
+/** Gets reports into the report stream. */
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { JetStreamClient } from '@nats-io/jetstream';
@@ -11,7 +11,10 @@ import type { AttemptId, OutboxEntry } from './journal.ts';
 export interface Reporter {
   /** One try; the finished report implies it, so a lost one costs a moment of display. */
   started(id: AttemptId): Promise<void>;
-  /** Resolves once the stream has the whole result; rejects only when `signal` aborts. */
+  /**
+   * Resolves once the stream has the whole result. Rejects after a few tries of any part of it, so that one result
+   * does not keep others from being sent; it may be sent again as often as one likes.
+   */
   finished(entry: OutboxEntry, signal: AbortSignal): Promise<void>;
 }
 
@@ -24,8 +27,8 @@ interface ReporterOptions {
 }
 
 const PUBLISH_TIMEOUT_MS = 5_000;
-const RETRY_FROM_MS = 200;
-const RETRY_TO_MS = 5_000;
+const TRIES = 3;
+const RETRY_MS = 200;
 
 export function createReporter({ jetstream, subject, node, instance_id, log }: ReporterOptions): Reporter {
   const publish = (report: Report): Promise<unknown> =>
@@ -35,7 +38,7 @@ export function createReporter({ jetstream, subject, node, instance_id, log }: R
     });
 
   const insist = async (report: Report, signal: AbortSignal): Promise<void> => {
-    for (let pause = RETRY_FROM_MS; ; pause = Math.min(pause * 2, RETRY_TO_MS)) {
+    for (let left = TRIES - 1; ; left -= 1) {
       signal.throwIfAborted();
       try {
         await publish(report);
@@ -48,8 +51,9 @@ export function createReporter({ jetstream, subject, node, instance_id, log }: R
           kind: report.kind,
           ...errorFields(error),
         });
+        if (left === 0) throw error;
       }
-      await delay(pause, undefined, { signal });
+      await delay(RETRY_MS, undefined, { signal });
     }
   };
 

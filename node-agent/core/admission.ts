@@ -1,13 +1,13 @@
 /** Whether a node takes an attempt: the one place that decides it, from what the node knows and nothing else. */
 import type { AgentStatus } from '../../protocol/agent.ts';
 import type { RunRequest } from '../../protocol/control.ts';
-import { type CcliError, CcliError as Refusal } from '../../protocol/errors.ts';
+import { type CcliError, fromErrorBody, CcliError as Refusal } from '../../protocol/errors.ts';
 import type { Text } from '../../protocol/text.ts';
+import { type Claim, type FenceState, standingOf } from './fence.ts';
 
 export interface NodeFacts {
   readonly instance_id: string;
-  /** The highest epoch any request has carried. */
-  readonly epoch: number;
+  readonly fence: FenceState;
   readonly draining: boolean;
   /** Whether the disk has room for one more result. */
   readonly has_room: boolean;
@@ -19,7 +19,19 @@ export type KnownPhase = 'receiving' | 'running' | 'finished' | 'refused';
 export type Admission =
   | { readonly decision: 'accept' }
   | { readonly decision: 'known'; readonly phase: Exclude<KnownPhase, 'refused'> }
-  | { readonly decision: 'refuse'; readonly error: CcliError };
+  | { readonly decision: 'refuse'; readonly error: CcliError }
+  /** Refused, and never to be begun from now on. */
+  | { readonly decision: 'disown'; readonly error: CcliError };
+
+/** Why a request is not meant for this node, or its sender is not the one to obey. */
+export function misaddressed(
+  request: Claim & { readonly instance_id: string },
+  { instance_id, fence }: Pick<NodeFacts, 'instance_id' | 'fence'>,
+): CcliError | undefined {
+  if (request.instance_id !== instance_id) return new Refusal('wrong_instance');
+  if (standingOf(fence, request) === 'stale') return new Refusal('stale_epoch');
+  return undefined;
+}
 
 /**
  * Asked twice, an attempt is answered with what there already is, whatever the node's condition has become: so a
@@ -32,10 +44,11 @@ export function admit(
   known: KnownPhase | undefined,
 ): Admission {
   const refuse = (error: CcliError): Admission => ({ decision: 'refuse', error });
-  if (request.instance_id !== facts.instance_id) return refuse(new Refusal('wrong_instance'));
-  if (request.epoch < facts.epoch) return refuse(new Refusal('stale_epoch'));
+  const fault = misaddressed(request, facts);
+  if (fault !== undefined) return refuse(fault);
   if (known === 'refused') return refuse(new Refusal('attempt_refused'));
   if (known !== undefined) return { decision: 'known', phase: known };
+  if (request.known_only === true) return { decision: 'disown', error: new Refusal('attempt_unknown') };
   if (facts.draining) return refuse(new Refusal('draining'));
   if (!facts.has_room) return refuse(new Refusal('outbox_full'));
   if (agent === undefined) {
@@ -49,7 +62,7 @@ function refusalOf(request: RunRequest, agent: AgentStatus): Admission | undefin
   if (!agent.enabled) return refuse(new Refusal('agent_disabled'));
   if (agent.health === 'starting') return refuse(new Refusal('agent_starting'));
   if (agent.health === 'unavailable') {
-    return refuse(new Refusal(agent.problem?.code ?? 'agent_starting', agent.problem?.message));
+    return refuse(agent.problem === undefined ? new Refusal('agent_starting') : fromErrorBody(agent.problem));
   }
   if (request.model !== undefined && agent.models !== undefined && !agent.models.includes(request.model)) {
     return refuse(
@@ -60,8 +73,20 @@ function refusalOf(request: RunRequest, agent: AgentStatus): Admission | undefin
     );
   }
   if (sizeOf(request.prompt) > agent.max_prompt_bytes) return refuse(new Refusal('prompt_too_large'));
+  const resting = restOf(agent);
+  if (resting !== undefined) return refuse(resting);
   if (agent.running >= agent.max_concurrent) return refuse(new Refusal('slots_taken'));
   return undefined;
+}
+
+/** The refusal of an agent that cools down; undefined when it does not. */
+export function restOf({ agent_id, cooldown_ms, cooldown_code }: AgentStatus): CcliError | undefined {
+  if (cooldown_ms === undefined || cooldown_ms === 0) return undefined;
+  return new Refusal(
+    cooldown_code ?? 'rate_limited',
+    `The model service of agent "${agent_id}" wants to be left alone for ${Math.ceil(cooldown_ms / 1000)} s more; wait, or choose another agent.`,
+    { retry_after_ms: cooldown_ms },
+  );
 }
 
 const encoder = new TextEncoder();

@@ -6,6 +6,8 @@ export interface Exit {
   readonly signal: string | null;
   /** The last of its stderr. */
   readonly stderr: string;
+  /** It has worked for several tasks: what it said may quote another one's prompt, and is not told to this one. */
+  readonly shared?: boolean;
 }
 
 /** What gemini's exit codes say about its set-up; the other codes say nothing certain. */
@@ -24,19 +26,32 @@ const GEMINI_SETUP_CODES: Readonly<
 
 export function judgeGeminiExit(exit: Exit): CcliError {
   const [code, message] = (exit.code === null ? undefined : GEMINI_SETUP_CODES[exit.code]?.()) ?? [];
-  return code === undefined ? judgeExit(exit) : new CcliError(code, message, { cause: lastWords(exit) });
+  return code === undefined ? judgeExit(exit) : new CcliError(code, message, causeOf(exit));
 }
 
 export function judgeExit(exit: Exit): CcliError {
   const how = exit.signal === null ? `with exit code ${exit.code ?? 'unknown'}` : `by ${exit.signal}`;
-  return new CcliError('cli_crashed', `The CLI ended unexpectedly ${how}; its last words are the cause.`, {
-    cause: lastWords(exit),
-  });
+  const where =
+    exit.shared === true
+      ? 'its last words are in the log of the node-agent, at level debug'
+      : 'its last words are the cause';
+  return new CcliError('cli_crashed', `The CLI ended unexpectedly ${how}; ${where}.`, causeOf(exit));
 }
 
+function causeOf(exit: Exit): { cause?: Error } {
+  if (exit.shared !== true) return { cause: new Error(lastWords(exit.stderr) || 'nothing on stderr') };
+  const [fatal] = FATAL.exec(exit.stderr) ?? [];
+  return fatal === undefined ? {} : { cause: new Error(fatal) };
+}
+
+/** The words of Node itself when it gives up: they quote nobody. */
+const FATAL = /^FATAL ERROR: [\w :.()-]{1,200}$/m;
+
 /** A long life says some things many times: each is told once. */
-function lastWords({ stderr }: Exit): Error {
+export function lastWords(stderr: string): string {
   const lines = stderr.trim().split('\n');
-  const told = lines.filter((line, index) => line !== lines[index - 1]).join('\n');
-  return new Error(told.slice(-2_000) || 'nothing on stderr');
+  return lines
+    .filter((line, index) => line !== lines[index - 1])
+    .join('\n')
+    .slice(-2_000);
 }

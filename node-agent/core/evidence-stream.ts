@@ -64,7 +64,7 @@ function failed(answer: StreamAnswer): CcliError {
     const message = result?.error?.message ?? lastError(exit.stderr);
     // The exit code of an unknown model is 1: its name stands on stderr alone.
     const named = exit.stderr.includes('ModelNotFoundError') ? `${message} (ModelNotFoundError)` : message;
-    return judgeServiceFailure({ status, message: named });
+    return judgeServiceFailure({ status, message: named, aside: exit.stderr });
   }
   if (errors.length > 0) return withError(errors, has_text);
   if (exit.code === 0 && exit.signal === null) {

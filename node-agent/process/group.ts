@@ -1,5 +1,5 @@
 /** Process groups: every tool leads one of its own, so that what it starts can be stopped with it. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { isDead, type ProcessStatus, processIds, statusOf } from './proc.ts';
 
 /** Sends a signal to a whole group; false when there is no such group any more. */
 export function signalGroup(pgid: number, signal: NodeJS.Signals | 0): boolean {
@@ -16,30 +16,12 @@ export function signalGroup(pgid: number, signal: NodeJS.Signals | 0): boolean {
 export function groupRuns(pgid: number): boolean {
   if (!signalGroup(pgid, 0)) return false;
   const members = groupMembers(pgid);
-  return members === undefined || members.some(state => state !== 'Z' && state !== 'X');
+  return members === undefined || members.some(member => !isDead(member));
 }
 
-/** States of a group's processes as Linux shows them; undefined where there is no /proc to ask. */
-function groupMembers(pgid: number): string[] | undefined {
-  let names: string[];
-  try {
-    names = readdirSync('/proc').filter(name => /^\d+$/.test(name));
-  } catch {
-    return undefined;
-  }
-  return names.flatMap(pid => {
-    const [state, , group] = statusFields(pid);
-    return Number(group) === pgid && state !== undefined ? [state] : [];
+/** A group's processes as Linux shows them; undefined where there is no /proc to ask. */
+export const groupMembers = (pgid: number): ProcessStatus[] | undefined =>
+  processIds()?.flatMap(pid => {
+    const status = statusOf(pid);
+    return status?.group === pgid ? [status] : [];
   });
-}
-
-/** Fields of /proc/<pid>/stat from the state on; empty for a process that has just gone. */
-function statusFields(pid: string): string[] {
-  try {
-    const line = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // The name before it stands in parentheses and may hold anything.
-    return line.slice(line.lastIndexOf(')') + 2).split(' ');
-  } catch {
-    return [];
-  }
-}

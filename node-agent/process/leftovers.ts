@@ -1,17 +1,14 @@
 /**
  * What an earlier life of the daemon left behind when it was killed: directories, and tools that still run. A tool is
- * known by where it works and by a mark in its environment, which all that it starts inherits.
+ * known by the ledger of process groups, by where it works, and by a mark in its environment, which all that it starts
+ * inherits.
  */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorFields, type Log } from '../../protocol/daemon/log.ts';
+import { leftoverMark, sweepLedger } from './ledger.ts';
+import { bears, processIds, statusOf, worksIn } from './proc.ts';
 import { stopGroup } from './terminate.ts';
-
-/** What every tool of an agent has in its environment. */
-export const leftoverMark = (agent_id: string, state_dir: string): Readonly<Record<string, string>> => ({
-  CCLI_AGENT_STATE: join(state_dir, agent_id),
-});
 
 interface Places {
   readonly agents: readonly { readonly id: string }[];
@@ -20,6 +17,12 @@ interface Places {
 
 /** Clears away what any of the agents left. Never rejects: what remains is told to the log. */
 export async function clearLeftovers({ agents, state_dir }: Places, log: Log): Promise<void> {
+  try {
+    const stopped = await sweepLedger(state_dir);
+    if (stopped > 0) log.warn('leftovers_removed', { stopped });
+  } catch (error) {
+    log.warn('leftovers_remain', errorFields(error));
+  }
   await Promise.all(
     agents.map(async ({ id: agent_id }) => {
       try {
@@ -62,50 +65,12 @@ function groupsOf(paths: readonly string[], mark: Readonly<Record<string, string
     ...paths.map(path => `GEMINI_CLI_HOME=${path}`),
     ...Object.entries(mark).map(([name, value]) => `${name}=${value}`),
   ]);
-  const own = groupOf('self');
+  const own = statusOf('self')?.group;
   const found = new Set<number>();
-  for (const pid of processIds()) {
-    const group = groupOf(pid);
+  for (const pid of processIds() ?? []) {
+    const group = statusOf(pid)?.group;
     if (group !== undefined && group > 1 && group !== own && (bears(pid, variables) || worksIn(pid, paths)))
       found.add(group);
   }
   return [...found];
-}
-
-function processIds(): string[] {
-  try {
-    return readdirSync('/proc').filter(name => /^\d+$/.test(name));
-  } catch {
-    // A system that cannot tell.
-    return [];
-  }
-}
-
-function groupOf(pid: string): number | undefined {
-  try {
-    const line = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return Number(line.slice(line.lastIndexOf(')') + 2).split(' ')[2]);
-  } catch {
-    return undefined;
-  }
-}
-
-function bears(pid: string, variables: ReadonlySet<string>): boolean {
-  try {
-    return readFileSync(`/proc/${pid}/environ`, 'utf8')
-      .split('\0')
-      .some(variable => variables.has(variable));
-  } catch {
-    // It has just gone, or belongs to somebody else.
-    return false;
-  }
-}
-
-function worksIn(pid: string, paths: readonly string[]): boolean {
-  try {
-    const cwd = readlinkSync(`/proc/${pid}/cwd`);
-    return paths.some(path => cwd === path || cwd.startsWith(`${path}/`));
-  } catch {
-    return false;
-  }
 }

@@ -1,4 +1,4 @@
-/** Starts a tool as the leader of its own process group and knows when all of the group has gone. */
+/** Starts a tool as the leader of its own process group and knows when all that it started has gone. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -7,6 +7,8 @@ import { Readable, type Writable } from 'node:stream';
 import { CcliError } from '../../protocol/errors.ts';
 import { follow } from './follow.ts';
 import { groupRuns } from './group.ts';
+import { recordGroup } from './ledger.ts';
+import { stopStrays, strayMark } from './strays.ts';
 import { STOP_GRACE_MS, stopGroup } from './terminate.ts';
 
 const STDERR_TAIL_CHARS = 64 * 1024;
@@ -20,7 +22,7 @@ export interface ToolProcess {
   readonly pid: number;
   readonly stdin: Writable;
   readonly stdout: Readable;
-  /** Settles when nothing of the process group runs any more; never rejects. */
+  /** Settles when nothing of the process group runs any more, nor what left it; never rejects. */
   readonly ended: Promise<ProcessEnd>;
   /** The last of what it wrote to stderr. */
   stderrTail(): string;
@@ -35,14 +37,21 @@ interface SpawnOptions {
   readonly env: Readonly<Record<string, string>>;
   /** Has the tool write to a new file of this name instead of a pipe: nothing it writes can be lost. */
   readonly stdout_file?: string;
+  /** Something came on its stderr. */
+  readonly onStderr?: () => void;
 }
 
-/** @throws CcliError `cli_missing` when the file cannot be started, `cli_crashed` for any other failure to start. */
-export async function spawnTool({ file, args, cwd, env, stdout_file }: SpawnOptions): Promise<ToolProcess> {
+/**
+ * @throws CcliError `cli_missing` when the file cannot be started, `cli_crashed` for any other failure to start,
+ *   `outbox_full` when its start cannot be written down.
+ */
+export async function spawnTool(options: SpawnOptions): Promise<ToolProcess> {
+  const { file, args, cwd, env, stdout_file } = options;
   const output = stdout_file === undefined ? undefined : await open(stdout_file, 'wx', 0o600);
+  const mark = strayMark();
   const child = spawn(file, args, {
     cwd,
-    env,
+    env: { ...env, ...mark },
     detached: true,
     stdio: ['pipe', output?.fd ?? 'pipe', 'pipe'],
   });
@@ -63,22 +72,43 @@ export async function spawnTool({ file, args, cwd, env, stdout_file }: SpawnOpti
   const { pid, stdin, stderr } = child;
   if (pid === undefined || stdin === null || stderr === null)
     throw new CcliError('internal', 'A process started without its pipes.');
-  const group = attend(pid, exited);
+  const stderrTail = keepTail(stderr, options.onStderr);
+  const group = await attend({ pid, env, mark }, exited);
   const stdout = child.stdout ?? Readable.from(follow(stdout_file ?? '', group.ended));
-  return { pid, stdin, stdout, stderrTail: keepTail(stderr), ...group };
+  return { pid, stdin, stdout, stderrTail, ...group };
 }
 
-function attend(pid: number, exited: Promise<ProcessEnd>): Pick<ToolProcess, 'ended' | 'stop'> {
+interface Leader {
+  readonly pid: number;
+  readonly env: Readonly<Record<string, string>>;
+  readonly mark: Readonly<Record<string, string>>;
+}
+
+async function attend(
+  { pid, env, mark }: Leader,
+  exited: Promise<ProcessEnd>,
+): Promise<Pick<ToolProcess, 'ended' | 'stop'>> {
   let stopping: Promise<void> | undefined;
   let gone = false;
   const stop = (grace_ms: number = STOP_GRACE_MS): Promise<void> => (stopping ??= stopGroup(pid, grace_ms));
+  const recorded = recordGroup(env, pid);
   const ended = exited.then(async end => {
     // What the leader left behind goes with it.
     if (groupRuns(pid)) await stop();
     else await stopping;
     gone = true;
+    await stopStrays(mark);
+    // A line that stays is found to be nobody's at the next start.
+    await recorded.then(forget => forget()).catch(() => undefined);
     return end;
   });
+  try {
+    await recorded;
+  } catch (error) {
+    await stop(0);
+    await ended;
+    throw error;
+  }
   return {
     ended,
     async stop(grace_ms) {
@@ -108,11 +138,12 @@ function startFailure(cause: unknown, file: string, cwd: string): CcliError {
   return new CcliError('cli_crashed', `${file} could not be started.`, { cause });
 }
 
-function keepTail(stream: Readable): () => string {
+function keepTail(stream: Readable, onText?: () => void): () => string {
   let tail = '';
   stream.setEncoding('utf8');
   stream.on('data', (text: string) => {
     tail = (tail + text).slice(-STDERR_TAIL_CHARS);
+    onText?.();
   });
   return () => tail;
 }

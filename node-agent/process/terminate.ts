@@ -2,8 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { groupRuns, signalGroup } from './group.ts';
 
-/** How long a tool may take to clean up after itself. */
-export const STOP_GRACE_MS = 3_000;
+/** How long a tool may take to clean up after itself. A cancel is to be answered within 5 s, whatever the tool does. */
+export const STOP_GRACE_MS = 2_500;
 const POLL_MS = 10;
 
 /** Settles once nothing of the group runs any more. */

@@ -2,107 +2,14 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { encode } from '../../protocol/codec.ts';
-import {
-  CancelAttemptReplySchema,
-  CancelAttemptRequestSchema,
-  RunReplySchema,
-  type RunRequest,
-  RunRequestSchema,
-} from '../../protocol/control.ts';
-import { requestJson } from '../../protocol/daemon/request.ts';
-import { CcliError } from '../../protocol/errors.ts';
 import { ReportSchema } from '../../protocol/report.ts';
-import { scriptedAgent, type TestFleet, testFleet } from '../support/fleet.ts';
+import { scriptedAgent, testFleet } from '../support/fleet.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { waitFor } from '../support/wait.ts';
 
 const script = (what: Record<string, unknown>): string => `#${JSON.stringify(what)}`;
 
-const runDirectly = (fleet: TestFleet, value: RunRequest) =>
-  requestJson(fleet.connection, {
-    subject: 'ccli.node.walnut.run',
-    request: RunRequestSchema,
-    reply: RunReplySchema,
-    value,
-    timeout_ms: 5_000,
-    onNobody: () => new CcliError('node_lost'),
-  });
-
-const request = (instance_id: string, over: Partial<RunRequest> = {}): RunRequest => ({
-  v: 1,
-  instance_id,
-  epoch: 1,
-  task_id: 'direct',
-  attempt: 1,
-  agent_id: 'walnut-echo',
-  prompt: { inline: 'hello' },
-  ...over,
-});
-
 describe('a node', () => {
-  test('answers a request sent twice with what it already has, and runs it once', async () => {
-    const fleet = await testFleet();
-    const directory = await temporaryDirectory();
-    const log = join(directory, 'log');
-    const gate = join(directory, 'open');
-    const { instance_id } = await fleet.startNode({ agents: [scriptedAgent('walnut-echo')] });
-    await fleet.agentReady('walnut-echo');
-    const prompt = { inline: script({ say: 'once', log, gate }) };
-    const [first, second] = await Promise.all([
-      runDirectly(fleet, request(instance_id, { prompt })),
-      runDirectly(fleet, request(instance_id, { prompt })),
-    ]);
-    expect(first).toEqual({ answer: 'accepted', phase: 'running', missing_slices: [] });
-    expect(second).toEqual(first);
-    await writeFile(gate, '');
-    const later = await waitFor(async () => {
-      const reply = await runDirectly(fleet, request(instance_id, { prompt }));
-      return reply.answer === 'accepted' && reply.phase === 'finished' && reply;
-    });
-    expect(later.missing_slices).toEqual([]);
-    expect((await readdir(directory)).includes('log')).toBe(true);
-  });
-
-  test('refuses with a code what it cannot take', async () => {
-    const fleet = await testFleet();
-    const { instance_id } = await fleet.startNode({
-      agents: [scriptedAgent('walnut-echo', { max_concurrent: 1 })],
-    });
-    await fleet.agentReady('walnut-echo');
-    const gate = join(await temporaryDirectory(), 'open');
-    const codeOf = async (over: Partial<RunRequest>): Promise<string> => {
-      const reply = await runDirectly(fleet, request(instance_id, over));
-      return reply.answer === 'refused' ? reply.error.code : reply.answer;
-    };
-    expect(await codeOf({ instance_id: 'someone-else' })).toBe('wrong_instance');
-    expect(await codeOf({ agent_id: 'nobody' })).toBe('agent_unknown');
-    expect(await codeOf({ task_id: 'one', epoch: 7, prompt: { inline: script({ say: 'x', gate }) } })).toBe(
-      'accepted',
-    );
-    expect(await codeOf({ task_id: 'two', epoch: 7 })).toBe('slots_taken');
-    expect(await codeOf({ task_id: 'three', epoch: 6 })).toBe('stale_epoch');
-    await writeFile(gate, '');
-  });
-
-  test('refuses for ever an attempt that was cancelled before it came', async () => {
-    const fleet = await testFleet();
-    const { instance_id } = await fleet.startNode({ agents: [scriptedAgent('walnut-echo')] });
-    await fleet.agentReady('walnut-echo');
-    const cancelled = await requestJson(fleet.connection, {
-      subject: 'ccli.node.walnut.cancel',
-      request: CancelAttemptRequestSchema,
-      reply: CancelAttemptReplySchema,
-      value: { v: 1, instance_id, epoch: 1, task_id: 'direct', attempt: 1 },
-      timeout_ms: 5_000,
-      onNobody: () => new CcliError('node_lost'),
-    });
-    expect(cancelled).toEqual({ answer: 'unknown' });
-    expect(await runDirectly(fleet, request(instance_id))).toMatchObject({
-      answer: 'refused',
-      error: { code: 'attempt_refused' },
-    });
-  });
-
   test('that drains takes nothing new, finishes what runs, and takes work again when told', async () => {
     const fleet = await testFleet();
     await fleet.startNode({ agents: [scriptedAgent('walnut-echo')] });
@@ -111,7 +18,7 @@ describe('a node', () => {
     const running = await fleet.call('submit', { prompt: script({ say: 'done', gate }) });
     await fleet.reaches(running.task_id, 'running');
     const drained = await fleet.connection.request('ccli.node.walnut.drain', '');
-    expect(drained.json()).toEqual({ draining: true, running: 1 });
+    expect(drained.json()).toEqual({ draining: true, running: 1, outbox: 0 });
     const waiting = await fleet.call('submit', { prompt: 'later' });
     await waitFor(
       async () =>

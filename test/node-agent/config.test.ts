@@ -70,6 +70,9 @@ describe('a configuration', () => {
         tool_policy: 'deny',
         max_prompt: 4 * 1024 * 1024,
         max_sessions: 100,
+        max_age: 6 * 3_600_000,
+        max_memory: 1.5 * 1024 ** 3,
+        health_interval: 30_000,
         args: [],
         env: {},
         pass_env: [],
@@ -77,6 +80,20 @@ describe('a configuration', () => {
       },
       { id: 'other', driver: 'headless', max_prompt: 8 * 1024 * 1024 },
     ]);
+  });
+
+  test('watches for silence where the driver shows signs of life, and elsewhere only when told', async () => {
+    const command = './answer';
+    const { agents } = await load({
+      agents: [
+        gemini,
+        { ...gemini, id: 'cold', driver: 'headless' },
+        { id: 'other', agent_type: 'cli_generic', command },
+        { id: 'spoken', agent_type: 'cli_opencode', driver: 'acp', command },
+        { id: 'told', agent_type: 'cli_generic', command, idle_timeout: '5m' },
+      ],
+    });
+    expect(agents.map(agent => agent.idle_timeout)).toEqual([180_000, 180_000, undefined, 180_000, 300_000]);
   });
 
   test('takes every setting as people write it', async () => {

@@ -22,7 +22,14 @@ const entry = (text: string | undefined, attempt = 1): OutboxEntry => ({
   ...(text !== undefined && { text }),
 });
 
-const NOTHING = { outbox: [], cut_off: [], done: [], refused: [], epoch: 0, damaged: [] };
+const NOTHING = {
+  outbox: [],
+  cut_off: [],
+  done: [],
+  refused: [],
+  fence: { epoch: 0, former: [] },
+  damaged: [],
+};
 
 /** A journal as one life of the daemon uses it; `next` is the life after a kill. */
 async function life(directory?: string) {
@@ -50,11 +57,10 @@ describe('after a kill the journal knows', () => {
     const whole = entry('🚀\u0000\ud800'.repeat(MAX_MESSAGE_BYTES / 4));
     await journal.accept(id, 'walnut-gemini');
     await journal.finish(whole);
-    const recovered = await next();
-    expect(recovered.cut_off).toEqual([]);
-    expect(recovered.outbox).toHaveLength(1);
-    expect(recovered.outbox[0]?.report).toEqual(whole.report);
-    expect(recovered.outbox[0]?.text === whole.text).toBe(true);
+    expect(await next()).toEqual({ ...NOTHING, outbox: [id] });
+    const loaded = await journal.load(id);
+    expect(loaded?.report).toEqual(whole.report);
+    expect(loaded?.text === whole.text).toBe(true);
   });
 
   test('an acknowledged attempt as done, and nothing more of it', async () => {
@@ -72,7 +78,7 @@ describe('after a kill the journal knows', () => {
     await journal.accept(id, 'walnut-gemini');
     await journal.finish(entry(undefined));
     await writeFile(join(path, 'done', 't1.1'), '');
-    expect(await next()).toEqual({ ...NOTHING, outbox: [entry(undefined)], done: [id] });
+    expect(await next()).toEqual({ ...NOTHING, outbox: [id], done: [id] });
   });
 
   test('an attempt as done when the kill fell between the last two steps of its acknowledgement', async () => {
@@ -99,17 +105,43 @@ describe('after a kill the journal knows', () => {
     await journal.accept({ ...id, attempt: 3 }, 'walnut-gemini');
     expect(await next()).toEqual({
       ...NOTHING,
-      outbox: [entry('two', 2)],
+      outbox: [{ ...id, attempt: 2 }],
       cut_off: [{ ...id, attempt: 3, agent_id: 'walnut-gemini' }],
       done: [id],
     });
   });
 
-  test('the last epoch that was saved', async () => {
+  test('the last fence that was saved', async () => {
     const { journal, next } = await life();
-    await journal.saveEpoch(7);
-    await journal.saveEpoch(12);
-    expect((await next()).epoch).toBe(12);
+    await journal.saveFence({ fleet_id: 'a', epoch: 7, former: [], forget: true });
+    const last = { fleet_id: 'b', epoch: 2, former: ['a'] };
+    await journal.saveFence(last);
+    expect((await next()).fence).toEqual(last);
+  });
+
+  test('the epoch that a version without fleets wrote', async () => {
+    const { path, next } = await life();
+    await writeFile(join(path, 'epoch'), '12');
+    expect((await next()).fence).toEqual({ epoch: 12, former: [] });
+  });
+
+  test('nothing of an attempt that was withdrawn before it began', async () => {
+    const { journal, next } = await life();
+    await journal.accept(id, 'walnut-gemini');
+    await journal.withdraw(id);
+    expect(await next()).toEqual(NOTHING);
+  });
+
+  test('what still runs and what is still to be sent, once all that is over was forgotten', async () => {
+    const { journal, next } = await life();
+    await journal.accept({ ...id, attempt: 4 }, 'walnut-gemini');
+    await journal.finish(entry('three', 3));
+    await journal.acknowledge(id);
+    await journal.refuse({ ...id, attempt: 2 });
+    await journal.forgetAll();
+    const { outbox, cut_off, done, refused } = await next();
+    expect({ outbox, done, refused }).toEqual({ outbox: [{ ...id, attempt: 3 }], done: [], refused: [] });
+    expect(cut_off).toMatchObject([{ attempt: 4 }]);
   });
 
   test('the same after every further kill', async () => {
@@ -134,21 +166,25 @@ describe('a damaged file', () => {
     expect((await next()).damaged).toEqual([]);
   });
 
-  test('of a result is moved aside, and the attempt counts as cut off', async () => {
+  test('of a result is moved aside when it is read, and the attempt counts as cut off', async () => {
     const { journal, next, path } = await life();
     await journal.accept(id, 'walnut-gemini');
     await journal.finish(entry('4'));
     await writeFile(join(path, 'outbox', 't1.1'), '');
-    const recovered = await next();
-    expect(recovered).toMatchObject({ outbox: [], cut_off: [id], damaged: [join(path, 'outbox', 't1.1')] });
+    expect(await next()).toMatchObject({ outbox: [id], cut_off: [] });
+    expect(await journal.load(id)).toBeUndefined();
     await access(join(path, 'outbox', 't1.1.damaged'));
+    expect(await next()).toMatchObject({ outbox: [], cut_off: [id] });
   });
 
-  test.each(['', 'x', '1e99', '7.5'])('of the epoch (%j) counts as none', async content => {
-    const { next, path } = await life();
-    await writeFile(join(path, 'epoch'), content);
-    expect((await next()).epoch).toBe(0);
-  });
+  test.each(['', 'x', '1e99', '7.5', '{"epoch":-1,"former":[]}'])(
+    'of the epoch (%j) counts as none',
+    async content => {
+      const { next, path } = await life();
+      await writeFile(join(path, 'epoch'), content);
+      expect((await next()).fence).toEqual({ epoch: 0, former: [] });
+    },
+  );
 
   test.each(['README', 't1', 't1.x', '.1', 'a b.1', `${'t'.repeat(65)}.1`])(
     'that is none of ours (%s) is left alone',
@@ -161,13 +197,13 @@ describe('a damaged file', () => {
     },
   );
 
-  test.each(['outbox', 'accepted'])(
+  test.each(['outbox', 'accepted'] as const)(
     'in %s that cannot be read just now is left where it is',
     async folder => {
-      const { next, path } = await life();
+      const { journal, next, path } = await life();
       // A directory fails to be read as a failing disk does: with an error of the system.
       await mkdir(join(path, folder, 't1.1'));
-      await expect(next()).rejects.toThrow('EISDIR');
+      await expect(folder === 'outbox' ? journal.load(id) : next()).rejects.toThrow('EISDIR');
       expect(await readdir(join(path, folder))).toEqual(['t1.1']);
     },
   );
@@ -193,9 +229,12 @@ describe('the journal', () => {
     for (const name of names) await writeFile(name, '');
     const old = new Date(Date.now() - 3_600_000);
     for (const name of names.slice(0, 3)) await utimes(name, old, old);
+    const younger = new Date(Date.now() - 60_000);
+    await utimes(join(path, folder, 't3.1'), younger, younger);
     const kept = (await next())[folder].map(({ task_id }) => task_id);
     expect(kept).toHaveLength(10_000);
     expect(kept).not.toEqual(expect.arrayContaining(['t0']));
+    expect(kept.at(0)).toBe('t3');
     expect(await readdir(join(path, folder))).toHaveLength(10_000);
   });
 

@@ -8,7 +8,12 @@ import {
 import type { AgentStatus } from '../../../protocol/agent.ts';
 import type { RunRequest } from '../../../protocol/control.ts';
 
-const facts: NodeFacts = { instance_id: 'i1', epoch: 3, draining: false, has_room: true };
+const facts: NodeFacts = {
+  instance_id: 'i1',
+  fence: { fleet_id: 'f1', epoch: 3, former: ['f0'] },
+  draining: false,
+  has_room: true,
+};
 const agent: AgentStatus = {
   agent_id: 'walnut-gemini',
   agent_type: 'cli_gemini',
@@ -29,6 +34,7 @@ const agent: AgentStatus = {
 const request: RunRequest = {
   v: 1,
   instance_id: 'i1',
+  fleet_id: 'f1',
   epoch: 3,
   task_id: 't1',
   attempt: 1,
@@ -60,6 +66,8 @@ function outcome(given: Case): string {
       return admission.phase;
     case 'refuse':
       return admission.error.code;
+    case 'disown':
+      return `never: ${admission.error.code}`;
   }
 }
 
@@ -73,6 +81,26 @@ describe('a node asked to run an attempt', () => {
     ['with any model where none are named', { request: { model: 'pro' } }, 'accept'],
     ['meant for an earlier life', { request: { instance_id: 'i0' } }, 'wrong_instance'],
     ['by a replaced coordinator', { request: { epoch: 2 } }, 'stale_epoch'],
+    ['by a fleet never met before', { request: { fleet_id: 'f2', epoch: 1 } }, 'accept'],
+    ['by a former fleet', { request: { fleet_id: 'f0', epoch: 9 } }, 'stale_epoch'],
+    ['only if it knows it', { request: { known_only: true } }, 'never: attempt_unknown'],
+    [
+      'only if it knows it, while it drains',
+      { request: { known_only: true }, facts: { draining: true } },
+      'never: attempt_unknown',
+    ],
+    ['only if it knows it, which it does', { request: { known_only: true }, known: 'running' }, 'running'],
+    [
+      'for an agent that cools down',
+      { agent: { cooldown_ms: 10, cooldown_code: 'quota_exhausted' } },
+      'quota_exhausted',
+    ],
+    ['for an agent that has cooled down', { agent: { cooldown_ms: 0 } }, 'accept'],
+    [
+      'for an agent that cools down, with a model it does not serve',
+      { request: { model: 'ultra' }, agent: { models: ['pro'], cooldown_ms: 10 } },
+      'model_not_found',
+    ],
     ['while it drains', { facts: { draining: true } }, 'draining'],
     ['without room for results', { facts: { has_room: false } }, 'outbox_full'],
     ['for an agent it does not have', { agent: 'none' }, 'agent_unknown'],
@@ -133,5 +161,25 @@ describe('a node asked to run an attempt', () => {
     const problem = { code: 'cli_missing', message: 'No gemini on PATH.', retryable: false } as const;
     const admission = decide({ agent: { health: 'unavailable', problem } });
     expect(admission.decision === 'refuse' && admission.error.message).toBe('No gemini on PATH.');
+  });
+
+  test('says how long a cooldown still lasts', () => {
+    const admission = decide({ agent: { cooldown_ms: 1_500, cooldown_code: 'rate_limited' } });
+    expect(admission.decision === 'refuse' && admission.error).toMatchObject({
+      code: 'rate_limited',
+      retry_after_ms: 1_500,
+      retryable: true,
+    });
+  });
+
+  test('hands on how long a broken agent is left alone', () => {
+    const problem = {
+      code: 'cli_crashed',
+      message: 'It keeps crashing.',
+      retryable: true,
+      retry_after_ms: 9,
+    } as const;
+    const admission = decide({ agent: { health: 'unavailable', problem } });
+    expect(admission.decision === 'refuse' && admission.error.retry_after_ms).toBe(9);
   });
 });

@@ -1,7 +1,7 @@
 /** What the real CLI was seen to say (gemini 0.61), and what it must be taken for. */
 import { describe, expect, it } from 'vitest';
 import { type AcpAnswer, judgeAcpAnswer, judgeRpcError } from '../../../node-agent/core/evidence.ts';
-import { judgeExit, judgeGeminiExit } from '../../../node-agent/core/evidence-exit.ts';
+import { judgeExit, judgeGeminiExit, lastWords } from '../../../node-agent/core/evidence-exit.ts';
 import { judgeServiceFailure, retryHint } from '../../../node-agent/core/evidence-service.ts';
 import {
   judgeStreamAnswer,
@@ -76,6 +76,15 @@ describe('an error over ACP', () => {
     [429, 'You have exhausted your daily quota on this model.', 'quota_exhausted'],
     [429, 'Quota exceeded for metric x, limit: 0', 'quota_exhausted'],
     [429, 'Quota exceeded. Please retry in 2h3m.', 'quota_exhausted'],
+    [
+      429,
+      'You have exhausted your capacity on this model. Your quota will reset after 18h31m10s.',
+      'quota_exhausted',
+    ],
+    [429, 'You have exhausted your capacity on this model. Your quota will reset after 5s.', 'rate_limited'],
+    [429, 'You have exhausted your capacity on this model.', 'quota_exhausted'],
+    [429, 'No capacity available for model gemini-2.5-pro on the server', 'model_unavailable'],
+    [499, 'The operation was cancelled.', 'model_unavailable'],
     [500, '{"error":{"code":500,"message":"internal"}}', 'model_unavailable'],
     [500, 'terminated', 'model_unavailable'],
     [408, 'timed out', 'model_unavailable'],
@@ -101,12 +110,40 @@ describe('an error over ACP', () => {
 
 it.each([
   ['Please retry in 7s.\nSuggested retry after 7s.', 7_000],
+  ['Please retry in 12.3s.', 12_300],
   ['retry in 320ms', 320],
   ['Please retry in 1h2m3.5s', 3_723_500],
   ['Suggested retry after 60s. Please retry in 90s', 90_000],
+  ['Your quota will reset after 18h31m10s.', 66_670_000],
+  ['Quota resets in 1d 2h', 93_600_000],
+  ['Please try again in 6m0s. Visit', 360_000],
+  ['try again in 20 seconds', 20_000],
+  ['"details":[{"retryDelay":"59s"}]', 59_000],
+  ['{"message":"{\\"retryDelay\\": \\"37s\\"}"}', 37_000],
+  ["retryDelay: '3.5s'", 3_500],
+  ['retryDelayMs: 7000,', 7_000],
+  ['retryDelayMs: undefined', undefined],
+  ['Retry-After: 30', 30_000],
+  ['"retry-after": "30"', 30_000],
   ['try again', undefined],
+  ['Please retry in a moment, or in 5 steps', undefined],
+  ['Retrying after 7000ms...', undefined],
 ])('the pause in "%s" is %s ms', (message, expected) => {
   expect(retryHint(message)).toBe(expected);
+});
+
+it('a hint beside the message counts when the message has none', () => {
+  const failure = { status: 503, message: 'overloaded', aside: 'retryDelayMs: 7000' };
+  expect(judgeServiceFailure(failure).retry_after_ms).toBe(7_000);
+  expect(judgeServiceFailure({ ...failure, message: 'Please retry in 2s' }).retry_after_ms).toBe(2_000);
+});
+
+it('an API error is told without the frame that a headless gemini puts around it', () => {
+  const message =
+    '[API Error: You exceeded [all] of it.\nSuggested retry after 7s.]\nPlease wait and try again later. To increase your limits, request more';
+  expect(judgeServiceFailure({ status: 429, message }).message).toBe(
+    'The model service asks to slow down: You exceeded [all] of it.\nSuggested retry after 7s.',
+  );
 });
 
 const stats = { total_tokens: 16, input_tokens: 11, output_tokens: 5, models: { 'gemini-2.5-pro': {} } };
@@ -220,6 +257,19 @@ describe('an exit', () => {
       cause: { message: 'boiler exploded' },
     });
     expect(judgeExit(exit(null)).message).toContain('unknown');
+    expect(judgeExit(exit(1)).cause).toMatchObject({ message: 'nothing on stderr' });
     expect(judgeGeminiExit(exit(null, '', 'SIGSEGV')).message).toContain('SIGSEGV');
+  });
+  it('of a process that has served several tasks does not tell what it said, but for how Node gave up', () => {
+    const heap = 'FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory';
+    const secret = judgeExit({ ...exit(3, 'prompt: my secret'), shared: true });
+    expect(secret.message).toContain('exit code 3; its last words are in the log');
+    expect(secret.cause).toBeUndefined();
+    const full = judgeExit({ ...exit(null, `my secret\n${heap}\nmore`, 'SIGABRT'), shared: true });
+    expect(full.cause).toMatchObject({ message: heap });
+  });
+
+  it('says once what a long life has said many times', () => {
+    expect(lastWords('one\none\none\ntwo\none\n')).toBe('one\ntwo\none');
   });
 });
