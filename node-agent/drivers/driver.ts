@@ -2,7 +2,8 @@
  * The contract between the node-agent and one kind of tool: `probe`, `run`, `close`. A driver is made for one agent,
  * starts nothing in its constructor, and throws only `CcliError`s.
  */
-import type { ToolPolicy } from '../../protocol/agent.ts';
+import type { DriverName, ToolPolicy } from '../../protocol/agent.ts';
+import type { CcliError } from '../../protocol/errors.ts';
 import type { Usage } from '../../protocol/task.ts';
 
 export interface DriverTask {
@@ -33,6 +34,8 @@ export interface DriverResult {
 export interface RunCallbacks {
   /** Text as it comes. Never called after `run` has settled. */
   readonly onChunk: (text: string) => void;
+  /** Any sign that the tool is at work, text or not; absent where nobody watches. */
+  readonly onActivity?: () => void;
 }
 
 export interface Driver {
@@ -54,6 +57,10 @@ export interface Driver {
   run(task: DriverTask, callbacks: RunCallbacks, signal: AbortSignal): Promise<DriverResult>;
   /** Whether a task that came now would find a process already up. */
   readonly warm: boolean;
+  /** The driver that stands in while the agent's own keeps failing; absent while all is well. */
+  readonly standingIn?: DriverName | undefined;
+  /** Why no task can be run now, where it shows between two probes. */
+  readonly problem?: CcliError | undefined;
   /** Ends whatever the driver started. */
   close(): Promise<void>;
 }

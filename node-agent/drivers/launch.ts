@@ -6,7 +6,7 @@ import type { AgentConfig } from '../config.ts';
 import { childEnvironment } from '../process/environment.ts';
 import { type Executable, findExecutable } from '../process/executable.ts';
 import { type GeminiHome, makeGeminiHome } from '../process/home.ts';
-import { leftoverMark } from '../process/leftovers.ts';
+import { leftoverMark } from '../process/ledger.ts';
 import { makeWorkspace } from '../process/workspace.ts';
 
 /** What `createDriver` is given of the node's configuration. */

@@ -44,7 +44,7 @@ export type StubAnswer =
   /** The connection breaks after the events given. */
   | { readonly reset: true; readonly text?: readonly string[] };
 
-type Answer = (request: StubRequest) => StubAnswer | Promise<StubAnswer>;
+export type Answer = (request: StubRequest) => StubAnswer | Promise<StubAnswer>;
 
 export interface GeminiStub {
   readonly url: string;

@@ -19,5 +19,9 @@ export function acpArguments(agent: AgentConfig, model: string | undefined): str
 const modelOption = (model: string | undefined): string[] =>
   model === undefined ? [] : [`--model=${model}`];
 
-/** Keeps a leaking process from taking the host down: it ends, and is started anew. */
-export const HEAP_CAP_ARGUMENT = '--max-old-space-size=2048';
+const HEAP_CAP_SHARE = 4 / 3;
+const MIB = 1024 * 1024;
+
+/** Keeps a leaking process from taking the host down between two looks at it. Its heap may well pass `max_memory`. */
+export const heapCapArgument = ({ max_memory }: AgentConfig): string =>
+  `--max-old-space-size=${Math.ceil((max_memory * HEAP_CAP_SHARE) / MIB)}`;

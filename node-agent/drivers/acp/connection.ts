@@ -15,7 +15,7 @@ import {
 import type { CcliError } from '../../../protocol/errors.ts';
 import { judgeRpcError } from '../../core/evidence.ts';
 import type { Exit } from '../../core/evidence-exit.ts';
-import { judgeExit, judgeGeminiExit } from '../../core/evidence-exit.ts';
+import { judgeExit, judgeGeminiExit, lastWords } from '../../core/evidence-exit.ts';
 import { spawnTool } from '../../process/spawn.ts';
 import { abortable } from '../abortable.ts';
 
@@ -33,12 +33,19 @@ export interface AcpConnection {
   readonly alive: boolean;
   /** Settles with the reason once nothing of the process runs any more; never rejects. */
   readonly gone: Promise<CcliError>;
+  /** Counts what comes from it: a process that is heard is at work, even while it owes an answer. */
+  readonly heard: number;
+  /** Settles when it answers; an error is an answer too. */
+  ping(): Promise<void>;
   openSession(cwd: string): Promise<string>;
   setModel(session_id: string, model: string): Promise<void>;
   prompt(session_id: string, text: string): Promise<PromptResponse>;
   cancel(session_id: string): Promise<void>;
   listen(session_id: string, listener: SessionListener): () => void;
-  stop(): Promise<void>;
+  /** The reason is what its tasks are told; how it ended is, when there is none. */
+  stop(reason?: CcliError, grace_ms?: number): Promise<void>;
+  /** The last of its stderr, which may quote any of its tasks. */
+  lastWords(): string;
 }
 
 interface ConnectOptions {
@@ -51,6 +58,9 @@ interface ConnectOptions {
   readonly signal: AbortSignal;
 }
 
+/** No agent knows it, and all must answer: gemini does so within a millisecond, and does nothing else. */
+const PING_METHOD = '_ccli/ping';
+
 /** A single message of the CLI may hold a whole file. */
 const MAX_MESSAGE_BYTES = 128 * 1024 * 1024;
 
@@ -60,10 +70,13 @@ export async function connectAcp(options: ConnectOptions): Promise<AcpConnection
   const judge = options.gemini ? judgeGeminiExit : judgeExit;
   const listeners = new Map<string, SessionListener>();
   let alive = true;
+  let shared = false;
+  let heard = 0;
+  let stopped_for: CcliError | undefined;
   const gone = tool.ended.then(end => {
     alive = false;
-    const exit: Exit = { ...end, stderr: tool.stderrTail() };
-    return judge(exit);
+    const exit: Exit = { ...end, stderr: tool.stderrTail(), shared };
+    return stopped_for ?? judge(exit);
   });
 
   const rpc = client({ name: 'ccli' })
@@ -77,9 +90,13 @@ export async function connectAcp(options: ConnectOptions): Promise<AcpConnection
         listeners.get(params.sessionId)?.onPermission(params) ?? { outcome: { outcome: 'cancelled' } },
     )
     .connect(
-      ndJsonStream(Writable.toWeb(tool.stdin), readBytes(tool.stdout), {
-        maxMessageBytes: MAX_MESSAGE_BYTES,
-      }),
+      ndJsonStream(
+        Writable.toWeb(tool.stdin),
+        readBytes(tool.stdout, () => (heard += 1)),
+        {
+          maxMessageBytes: MAX_MESSAGE_BYTES,
+        },
+      ),
     );
   rpc.signal.addEventListener('abort', () => {
     alive = false;
@@ -97,9 +114,11 @@ export async function connectAcp(options: ConnectOptions): Promise<AcpConnection
     }
   };
 
-  const stop = async (): Promise<void> => {
+  const stop = async (reason?: CcliError, grace_ms?: number): Promise<void> => {
+    // One that has already ended did so by itself.
+    if (alive) stopped_for ??= reason;
     alive = false;
-    await tool.stop();
+    await tool.stop(grace_ms);
     rpc.close();
   };
   // The pipes close with the process, whoever ended it.
@@ -126,6 +145,17 @@ export async function connectAcp(options: ConnectOptions): Promise<AcpConnection
       return alive;
     },
     gone,
+    get heard() {
+      return heard;
+    },
+    async ping() {
+      try {
+        await rpc.agent.request(PING_METHOD, {});
+      } catch (error) {
+        if (!(error instanceof RequestError) || !alive) throw error;
+      }
+    },
+    lastWords: () => lastWords(tool.stderrTail()),
     stop,
     async openSession(cwd) {
       const session = await ask(rpc.agent.request('session/new', { cwd, mcpServers: [] }));
@@ -135,8 +165,12 @@ export async function connectAcp(options: ConnectOptions): Promise<AcpConnection
       // Not in the stable protocol; gemini has it under this name.
       await ask(rpc.agent.request('session/set_model', { sessionId: session_id, modelId: model }));
     },
-    prompt: (session_id, text) =>
-      ask(rpc.agent.request('session/prompt', { sessionId: session_id, prompt: [{ type: 'text', text }] })),
+    prompt(session_id, text) {
+      shared = true;
+      return ask(
+        rpc.agent.request('session/prompt', { sessionId: session_id, prompt: [{ type: 'text', text }] }),
+      );
+    },
     async cancel(session_id) {
       await rpc.agent.notify('session/cancel', { sessionId: session_id });
     },
@@ -150,10 +184,11 @@ export async function connectAcp(options: ConnectOptions): Promise<AcpConnection
 }
 
 /** Node types its web streams apart from the global ones: this one says what it holds. */
-function readBytes(stdout: Readable): ReadableStream<Uint8Array> {
+function readBytes(stdout: Readable, onBytes: () => void): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array>({
     start(controller) {
       stdout.on('data', (bytes: Buffer) => {
+        onBytes();
         controller.enqueue(bytes);
       });
       stdout.once('end', () => {

@@ -1,27 +1,46 @@
 /** Agents whose CLI speaks the Agent Client Protocol: a warm process takes all of an agent's tasks. */
 import type { ToolPolicy } from '../../../protocol/agent.ts';
 import { CcliError } from '../../../protocol/errors.ts';
-import type { Driver } from '../driver.ts';
+import type { Driver, DriverResult, DriverTask, RunCallbacks } from '../driver.ts';
 import { type DriverOptions, startModel } from '../launch.ts';
 import { createPool, type Pool } from './pool.ts';
 import { runTurn } from './turn.ts';
 
-interface AcpDriverOptions extends DriverOptions {
+/** What tests set, and nobody else needs to. */
+export interface AcpTuning {
   /** A CLI that is not signed in may never answer its first request. */
   readonly initialize_timeout_ms?: number;
   readonly cancel_grace_ms?: number;
+  /** How long a process may take to answer when it is asked whether it still does. */
+  readonly patience_ms?: number;
+}
+
+interface AcpDriverOptions extends DriverOptions, AcpTuning {
+  /** Answers whether the process is to be started again at once. */
+  readonly onCrash: (reason: CcliError) => boolean;
+}
+
+interface WarmCallbacks extends RunCallbacks {
+  /** The task has its session; until then, nothing of it has happened. */
+  readonly onBegin: () => void;
+}
+
+export interface WarmDriver extends Omit<Driver, 'run'> {
+  run(task: DriverTask, callbacks: WarmCallbacks, signal: AbortSignal): Promise<DriverResult>;
 }
 
 const INITIALIZE_TIMEOUT_MS = 60_000;
 
-export function createAcpDriver(options: AcpDriverOptions): Driver {
+export function createAcpDriver(options: AcpDriverOptions): WarmDriver {
   const { agent, initialize_timeout_ms = INITIALIZE_TIMEOUT_MS, cancel_grace_ms } = options;
   // A policy is part of how a process is started: tasks that narrow the agent's own get a process of theirs.
   const pools = new Map<ToolPolicy, Pool>();
   let refused = false;
 
   const poolFor = (policy: ToolPolicy): Pool => {
-    const pool = pools.get(policy) ?? createPool({ ...options, policy, initialize_timeout_ms });
+    const pool =
+      pools.get(policy) ??
+      createPool({ ...options, policy, keep: policy === agent.tool_policy, initialize_timeout_ms });
     pools.set(policy, pool);
     return pool;
   };
@@ -40,6 +59,8 @@ export function createAcpDriver(options: AcpDriverOptions): Driver {
     },
     async run(task, callbacks, signal) {
       const lease = await poolFor(task.tool_policy).lease(signal);
+      if (!signal.aborted) callbacks.onActivity?.();
+      callbacks.onBegin();
       try {
         const judged = await runTurn(
           {

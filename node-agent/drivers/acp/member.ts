@@ -5,9 +5,10 @@ import { residentBytes } from '../../process/memory.ts';
 import { makeWorkspace, type Workspace } from '../../process/workspace.ts';
 import { abortable } from '../abortable.ts';
 import { type DriverOptions, prepareLaunch, startModel } from '../launch.ts';
-import { acpArguments, HEAP_CAP_ARGUMENT } from './arguments.ts';
+import { acpArguments, heapCapArgument } from './arguments.ts';
 import { type AcpConnection, connectAcp } from './connection.ts';
 import { createStock } from './stock.ts';
+import type { Worn } from './wear.ts';
 
 export interface ReadySession {
   readonly id: string;
@@ -18,15 +19,18 @@ export interface Member {
   readonly connection: AcpConnection;
   readonly cli_version: string | undefined;
   readonly node_version: string;
+  /** Whether it answers what it does not know, as all should: if not, its silence tells nothing. */
+  readonly polite: boolean;
   /** A session nobody has used: one that is ready, or a new one. */
   take(): Promise<ReadySession>;
   /** Makes sessions until there are enough; not while it is being left. */
   replenish(): Promise<void>;
   /** Sessions taken so far. */
   readonly taken: number;
-  readonly resident_bytes: number | undefined;
-  /** Stops the process and removes what was made for it. */
-  stop(): Promise<void>;
+  /** What its life has made of it up to now. */
+  worn(): Worn;
+  /** Stops the process and removes what was made for it. The reason is what its tasks are told. */
+  stop(reason?: CcliError, grace_ms?: number): Promise<void>;
 }
 
 interface MemberOptions {
@@ -70,7 +74,7 @@ export async function startMember(driver: DriverOptions, options: MemberOptions)
     connection = await connectAcp({
       file: executable.file,
       args: [
-        ...(executable.args.length > 0 ? [HEAP_CAP_ARGUMENT, ...executable.args] : []),
+        ...(executable.args.length > 0 ? [heapCapArgument(agent), ...executable.args] : []),
         ...acpArguments(agent, startModel(agent)),
         ...(home?.args ?? []),
       ],
@@ -86,6 +90,7 @@ export async function startMember(driver: DriverOptions, options: MemberOptions)
   }
 
   let taken = 0;
+  const born = performance.now();
   let stopped: Promise<void> | undefined;
   const open = async (): Promise<ReadySession> => {
     const place = await workspace();
@@ -96,18 +101,23 @@ export async function startMember(driver: DriverOptions, options: MemberOptions)
       await place.remove();
       if (!patience.aborted) throw error;
       // It is stuck, and would stay so for every task to come.
-      await connection.stop();
-      throw silent(options.initialize_timeout_ms, launch.home?.auth, error);
+      const stuck = silent(options.initialize_timeout_ms, launch.home?.auth, error);
+      await connection.stop(stuck);
+      throw stuck;
     }
   };
   const stock = createStock({ enough: options.ready, open, alive: () => connection.alive });
-  const stop = async (): Promise<void> => {
-    await connection.stop();
+  const stop = async (reason?: CcliError, grace_ms?: number): Promise<void> => {
+    await connection.stop(reason, grace_ms);
     await clean();
   };
 
+  let polite = false;
   const member: Member = {
     connection,
+    get polite() {
+      return polite;
+    },
     cli_version: connection.version ?? launch.executable.version,
     node_version: launch.executable.node.version,
     take() {
@@ -118,12 +128,21 @@ export async function startMember(driver: DriverOptions, options: MemberOptions)
     get taken() {
       return taken;
     },
-    get resident_bytes() {
-      return residentBytes(connection.pid);
-    },
-    stop: () => (stopped ??= stop()),
+    worn: () => ({
+      taken,
+      age_ms: performance.now() - born,
+      resident_bytes: residentBytes(connection.pid),
+    }),
+    stop: (reason, grace_ms) => (stopped ??= stop(reason, grace_ms)),
   };
   try {
+    // Asked first, it has answered by the time there is a session, if it ever does.
+    connection.ping().then(
+      () => {
+        polite = true;
+      },
+      () => undefined,
+    );
     // The first session proves the sign-in.
     stock.put(await open());
   } catch (error) {

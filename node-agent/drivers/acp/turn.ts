@@ -1,6 +1,7 @@
 /** One prompt in one session: its chunks, its tools' permissions, its end or its cancelling. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
+import { CcliError } from '../../../protocol/errors.ts';
 import { type AcpAnswer, type Judgement, judgeAcpAnswer } from '../../core/evidence.ts';
 import { abortable } from '../abortable.ts';
 import type { DriverTask, RunCallbacks } from '../driver.ts';
@@ -8,7 +9,7 @@ import type { AcpConnection } from './connection.ts';
 import { decidePermission } from './permission.ts';
 
 /** How long a session may take to end after a cancel; past it, the process is given up with all it runs. */
-const CANCEL_GRACE_MS = 5_000;
+const CANCEL_GRACE_MS = 1_500;
 /** A cancel that comes before the CLI has begun is lost on it: it is sent until it works. */
 const CANCEL_REPEAT_MS = 250;
 
@@ -28,6 +29,7 @@ export async function runTurn(turn: Turn, signal: AbortSignal): Promise<Judgemen
   const seen = { has_text: false, thought: false, tool_calls: 0 };
   const silence = connection.listen(session_id, {
     onUpdate(update) {
+      if (!signal.aborted) callbacks.onActivity?.();
       if (update.sessionUpdate === 'agent_thought_chunk') seen.thought = true;
       if (update.sessionUpdate === 'tool_call') seen.tool_calls += 1;
       if (update.sessionUpdate !== 'agent_message_chunk' || update.content.type !== 'text') return;
@@ -37,6 +39,7 @@ export async function runTurn(turn: Turn, signal: AbortSignal): Promise<Judgemen
       callbacks.onChunk(text);
     },
     onPermission(request) {
+      if (!signal.aborted) callbacks.onActivity?.();
       seen.tool_calls += 1;
       return signal.aborted
         ? { outcome: { outcome: 'cancelled' } }
@@ -98,7 +101,9 @@ async function endPrompt(
     timer.abort();
     if (state.returned) return;
   }
-  await connection.stop();
+  await connection.stop(
+    new CcliError('cli_crashed', 'The CLI was ended, because a prompt that was cancelled in it did not end.'),
+  );
   await settled;
 }
 

@@ -13,6 +13,8 @@ interface FeedOptions {
   /** Where the answer passes through a file instead of a pipe. */
   readonly stdout_file?: string;
   readonly onText: (text: string) => void;
+  /** Any byte that comes, on either pipe; not after an abort. */
+  readonly onActivity?: (() => void) | undefined;
 }
 
 /** How long a pipe may stay open once all that we started has gone: somebody outside the group holds it. */
@@ -24,7 +26,10 @@ const DRAIN_MS = 1_000;
  */
 export async function feed(options: FeedOptions, signal: AbortSignal): Promise<Exit> {
   signal.throwIfAborted();
-  const tool = await spawnTool(options);
+  const active = (): void => {
+    if (!signal.aborted) options.onActivity?.();
+  };
+  const tool = await spawnTool({ ...options, onStderr: active });
   const stop = (): void => {
     void tool.stop();
   };
@@ -42,6 +47,7 @@ export async function feed(options: FeedOptions, signal: AbortSignal): Promise<E
     try {
       for await (const bytes of tool.stdout) {
         patience.heard();
+        active();
         const text = decode(() => decoder.decode(asBytes(bytes), { stream: true }));
         if (text !== '' && !signal.aborted) options.onText(text);
       }

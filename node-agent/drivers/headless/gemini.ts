@@ -61,6 +61,7 @@ export function createColdGeminiDriver(options: DriverOptions): Driver {
             prompt,
             // It exits without flushing its pipe, and echoes the prompt before it answers.
             ...(launch.home !== undefined && { stdout_file: join(launch.home.path, 'stdout') }),
+            onActivity: callbacks.onActivity,
             onText: text => {
               reader.push(text);
             },

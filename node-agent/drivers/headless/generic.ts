@@ -44,6 +44,7 @@ export function createGenericDriver(options: DriverOptions): Driver {
             cwd: launch.cwd,
             env: launch.env,
             prompt: task.prompt,
+            onActivity: callbacks.onActivity,
             onText: text => {
               has_text ||= text.trim() !== '';
               callbacks.onChunk(text);

@@ -1,7 +1,7 @@
 /** The limit of a warm prompt: the same CLI process, driven over ACP by the SDK alone, with a session ready. */
 import { Readable, Writable } from 'node:stream';
 import { client, methods, ndJsonStream, PROTOCOL_VERSION } from '@agentclientprotocol/sdk';
-import { acpArguments, HEAP_CAP_ARGUMENT } from '../../../node-agent/drivers/acp/arguments.ts';
+import { acpArguments, heapCapArgument } from '../../../node-agent/drivers/acp/arguments.ts';
 import { type DriverOptions, prepareLaunch, startModel } from '../../../node-agent/drivers/launch.ts';
 import { spawnTool } from '../../../node-agent/process/spawn.ts';
 import { makeWorkspace } from '../../../node-agent/process/workspace.ts';
@@ -31,7 +31,7 @@ export async function startDirect({ launch: options, lifecycle, signal }: Direct
   const tool = await spawnTool({
     file: launch.executable.file,
     args: [
-      ...[HEAP_CAP_ARGUMENT, ...launch.executable.args],
+      ...[heapCapArgument(agent), ...launch.executable.args],
       ...acpArguments(agent, startModel(agent)),
       ...(launch.home?.args ?? []),
     ],

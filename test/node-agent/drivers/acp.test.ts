@@ -13,7 +13,7 @@ import { makeNvmHome } from '../../support/node-builds.ts';
 import { runs } from '../../support/running.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 import { waitFor } from '../../support/wait.ts';
-import { ask, type Fixture, failure, makeDriver } from './fixture.ts';
+import { ask, type Fixture, failure, makeDriver, pids } from './fixture.ts';
 
 const never = new AbortController().signal;
 
@@ -22,9 +22,6 @@ async function stubbed(answer?: Parameters<GeminiStub['answer']>[0]): Promise<Ge
   onTestFinished(() => stub.close());
   return stub;
 }
-
-const pids = ({ events }: Fixture): number[] =>
-  events.filter(({ event }) => event === 'cli_started').map(({ fields }) => Number(fields['pid']));
 
 /** Directories of tasks that are still there: those of ready sessions, and the process's own. */
 const workspaces = (fixture: Fixture): Promise<string[]> => readdir(join(fixture.state_dir, 'work'));
@@ -317,6 +314,23 @@ describe('the process', () => {
     await waitFor(async () => (await readdir(join(fixture.state_dir, 'homes'))).length === 1);
   });
 
+  it('answers when it is asked whether it lives, and is replaced once it does not', async () => {
+    const stub = await stubbed();
+    const fixture = await makeDriver({
+      agent: { health_interval: '50ms' },
+      environment: stub.environment,
+      patience_ms: 4_000,
+    });
+    await ask(fixture.driver, 'hello');
+    const [first = 0] = pids(fixture);
+    process.kill(first, 'SIGSTOP');
+    const second = await waitFor(() => pids(fixture)[1]);
+    await waitFor(() => !runs(first));
+    expect((await ask(fixture.driver, 'again')).text).toBe('echo: again');
+    expect(runs(second)).toBe(true);
+    expect(pids(fixture)).toHaveLength(2);
+  });
+
   it('is replaced by a warm one after its number of sessions', async () => {
     const stub = await stubbed();
     const fixture = await makeDriver({
@@ -329,7 +343,12 @@ describe('the process', () => {
     await waitFor(() => pids(fixture).length === 2 && !runs(first));
     expect(fixture.driver.warm).toBe(true);
     expect(await ask(fixture.driver, 'three')).toMatchObject({ text: 'echo: three', warm: true });
-    expect(fixture.events.map(({ event }) => event)).toEqual(['cli_started', 'cli_started', 'cli_recycled']);
+    expect(fixture.events.map(({ event }) => event)).toEqual([
+      'cli_started',
+      'cli_worn',
+      'cli_started',
+      'cli_recycled',
+    ]);
   });
 
   it('keeps running its last prompts while its successor takes new ones', async () => {

@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { stringify } from 'yaml';
 import { type AgentConfig, loadNodeConfig } from '../../../node-agent/config.ts';
-import { createAcpDriver } from '../../../node-agent/drivers/acp/driver.ts';
-import { createDriver } from '../../../node-agent/drivers/create.ts';
+import { createDriver, type Tuning } from '../../../node-agent/drivers/create.ts';
 import type { Driver, DriverResult, DriverTask } from '../../../node-agent/drivers/driver.ts';
 import type { Log } from '../../../protocol/daemon/log.ts';
 import type { Environment } from '../../../protocol/daemon/settings.ts';
@@ -21,14 +20,12 @@ export interface Fixture {
   readonly events: readonly { readonly event: string; readonly fields: Readonly<Record<string, unknown>> }[];
 }
 
-interface FixtureOptions {
+interface FixtureOptions extends Tuning {
   /** As in the configuration file; `id` and `agent_type` have defaults. */
   readonly agent?: Written;
   /** The daemon's environment. HOME is an empty directory unless named. */
   readonly environment?: Environment;
   readonly nvm_dir?: string;
-  readonly initialize_timeout_ms?: number;
-  readonly cancel_grace_ms?: number;
 }
 
 export async function makeDriver(options: FixtureOptions = {}): Promise<Fixture> {
@@ -37,16 +34,9 @@ export async function makeDriver(options: FixtureOptions = {}): Promise<Fixture>
   const environment = { PATH: process.env['PATH'], HOME: directory, ...options.environment };
   const agent = await readAgent(directory, options.agent ?? {}, environment);
   const events: { event: string; fields: Readonly<Record<string, unknown>> }[] = [];
-  const { initialize_timeout_ms, cancel_grace_ms, nvm_dir = join(directory, 'nvm') } = options;
+  const { agent: _written, environment: _own, nvm_dir = join(directory, 'nvm'), ...tuning } = options;
   const given = { agent, config: { state_dir, nvm_dir, environment }, log: recorder(events) };
-  const driver =
-    initialize_timeout_ms === undefined && cancel_grace_ms === undefined
-      ? createDriver(given)
-      : createAcpDriver({
-          ...given,
-          ...(initialize_timeout_ms !== undefined && { initialize_timeout_ms }),
-          ...(cancel_grace_ms !== undefined && { cancel_grace_ms }),
-        });
+  const driver = createDriver(given, tuning);
   onTestFinished(() => driver.close());
   return { driver, state_dir, events };
 }
@@ -70,16 +60,24 @@ function recorder(events: { event: string; fields: Readonly<Record<string, unkno
   return { debug: note, info: note, warn: note, error: note, child: () => recorder(events) };
 }
 
+/** The warm processes that were started, in order. */
+export const pids = ({ events }: Fixture): number[] =>
+  events.filter(({ event }) => event === 'cli_started').map(({ fields }) => Number(fields['pid']));
+
 /** Runs one prompt and gathers what came of it. */
 export async function ask(
   driver: Driver,
   prompt: string,
-  { signal = new AbortController().signal, ...task }: Partial<DriverTask> & { signal?: AbortSignal } = {},
+  {
+    signal = new AbortController().signal,
+    onActivity = () => undefined,
+    ...task
+  }: Partial<DriverTask> & { signal?: AbortSignal; onActivity?: () => void } = {},
 ): Promise<DriverResult & { text: string; chunks: string[] }> {
   const chunks: string[] = [];
   const result = await driver.run(
     { task_id: 'task', attempt: 1, tool_policy: 'deny', ...task, prompt },
-    { onChunk: chunk => chunks.push(chunk) },
+    { onChunk: chunk => chunks.push(chunk), onActivity },
     signal,
   );
   return { ...result, text: chunks.join(''), chunks };

@@ -22,6 +22,14 @@ describe('a CLI with a print mode', () => {
     await driver.close();
   });
 
+  it('shows that it is at work by whatever it prints, on either pipe', async () => {
+    const { driver } = await makeDriver({ agent: standIn('grumble') });
+    let signs = 0;
+    const { text } = await ask(driver, 'hello', { onActivity: () => (signs += 1) });
+    expect(text).toBe('hello');
+    expect(signs).toBeGreaterThanOrEqual(2);
+  });
+
   it('may cut its answer anywhere: characters come out whole', async () => {
     const { driver } = await makeDriver({ agent: standIn('trickle') });
     const prompt = '\uFEFFäß \u{1F680}\u200D\u{1F469} 漢字 \r\n end';

@@ -23,6 +23,12 @@ const behaviours = {
       await new Promise(resolve => setImmediate(resolve));
     }
   },
+  /** Complains before it answers. */
+  async grumble() {
+    const prompt = await readPrompt();
+    await new Promise(resolve => process.stderr.write('if I must\n', resolve));
+    process.stdout.write(prompt);
+  },
   /** What it was started with, as JSON. */
   async reveal() {
     await readPrompt();
