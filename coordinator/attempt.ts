@@ -3,15 +3,18 @@
  * stop it when somebody wants that. All of it may be repeated, by this coordinator or the next one.
  */
 import { WIRE_VERSION } from '../protocol/codec.ts';
-import type { RunReply, RunRequest } from '../protocol/control.ts';
+import type { StopReason } from '../protocol/control.ts';
 import { errorFields, type Log } from '../protocol/daemon/log.ts';
-import { CcliError, type ErrorBody } from '../protocol/errors.ts';
-import { type Attempt, isTerminal, type TaskRequest } from '../protocol/task.ts';
+import { CcliError, type ErrorBody, toErrorBody } from '../protocol/errors.ts';
+import { type Attempt, isTerminal, type TaskRequest, type TaskStep } from '../protocol/task.ts';
 import { judgeFailure } from './core/retry.ts';
 import type { TaskEntry } from './mirror.ts';
 import type { AttemptAddress, Nodes } from './nodes.ts';
 import type { Steps } from './steps.ts';
 import type { TaskStore } from './store.ts';
+
+/** What a node knows of an attempt that it had accepted. */
+export type Recalled = 'under_way' | 'finished' | 'unknown' | 'unanswered';
 
 export interface AttemptCare {
   /**
@@ -21,8 +24,10 @@ export interface AttemptCare {
    *   nobody answered.
    */
   ask(entry: TaskEntry, instance_id: string): Promise<boolean>;
+  /** Asks after an attempt that was accepted before, without ever beginning it anew. */
+  recall(entry: TaskEntry, instance_id: string): Promise<Recalled>;
   /** @returns whether the node confirmed that the attempt runs no more. False when nobody answered. */
-  stop(entry: TaskEntry, attempt: Attempt, instance_id: string): Promise<boolean>;
+  stop(entry: TaskEntry, attempt: Attempt, instance_id: string, reason: StopReason): Promise<boolean>;
   /** The attempt will not be heard of again: the next one, or the end. */
   giveUp(entry: TaskEntry, attempt: Attempt, error: ErrorBody, refused: boolean): Promise<void>;
 }
@@ -31,35 +36,48 @@ interface CareOptions {
   readonly store: TaskStore;
   readonly nodes: Nodes;
   readonly steps: Steps;
-  readonly epoch: number;
   readonly random: () => number;
-  /** A newer coordinator plans now. */
-  readonly onSuperseded: () => void;
+  /** Milliseconds on the mirror's clock. */
+  readonly clock: () => number;
+  /** A node obeys a newer coordinator, of this epoch. */
+  readonly onSuperseded: (epoch: number) => void;
   readonly log: Log;
 }
 
 export function createAttemptCare(options: CareOptions): AttemptCare {
-  const { store, nodes, steps, log } = options;
+  const { store, nodes, steps, clock, log } = options;
 
-  const runRequest = (request: TaskRequest, attempt: Attempt, instance_id: string): RunRequest => {
+  const runRequest = (entry: TaskEntry, request: TaskRequest, attempt: Attempt, instance_id: string) => {
     const { model, timeout_ms, tool_policy } = request.options;
+    const left_ms = deadlineLeft(entry, clock());
     return {
       v: WIRE_VERSION,
       task_id: request.task_id,
       attempt: attempt.attempt,
       agent_id: attempt.agent_id,
       instance_id,
-      epoch: options.epoch,
       prompt: request.prompt,
       ...(model !== undefined && { model }),
       ...(timeout_ms !== undefined && { timeout_ms }),
+      ...(left_ms !== undefined && { deadline_ms: Math.max(1, Math.round(left_ms)) }),
       ...(tool_policy !== undefined && { tool_policy }),
     };
   };
 
-  const handOverPrompt = async (address: AttemptAddress, missing: readonly number[]): Promise<void> => {
+  /** @throws CcliError `task_unknown` when it was purged meanwhile */
+  const requestOf = async (entry: TaskEntry): Promise<TaskRequest> => {
+    const found = await store.request(entry.task_id);
+    if (found === undefined) throw new CcliError('task_unknown');
+    return found.request;
+  };
+
+  const handOverPrompt = async (
+    address: AttemptAddress,
+    request: TaskRequest,
+    missing: readonly number[],
+  ): Promise<void> => {
     for (const index of missing) {
-      const bytes = await store.promptSlice(address.task_id, index);
+      const bytes = await store.promptSlice(request, index);
       if (bytes === undefined)
         throw new CcliError('slices_incomplete', `Slice ${index} of the prompt is gone.`);
       await nodes.slice(address, index, bytes);
@@ -77,18 +95,23 @@ export function createAttemptCare(options: CareOptions): AttemptCare {
         options: entry.options,
         random: options.random(),
       });
-      const step = verdict.again
+      const step: TaskStep = verdict.again
         ? {
-            step: 'requeue' as const,
+            step: 'requeue',
             attempt: attempt.attempt,
             error,
             retry_after_ms: Math.round(verdict.after_ms),
+            refused: verdict.refusal,
           }
-        : { step: 'fail' as const, attempt: attempt.attempt, error, partial: false };
+        : { step: 'fail', attempt: attempt.attempt, error, partial: false };
       await steps.take(entry, step);
     });
 
-  const onRefusal = async (entry: TaskEntry, attempt: Attempt, error: ErrorBody): Promise<void> => {
+  const onRefusal = async (
+    entry: TaskEntry,
+    attempt: Attempt,
+    { error, epoch }: { readonly error: ErrorBody; readonly epoch?: number | undefined },
+  ): Promise<void> => {
     log.info('attempt_refused', {
       task_id: entry.task_id,
       attempt: attempt.attempt,
@@ -96,7 +119,7 @@ export function createAttemptCare(options: CareOptions): AttemptCare {
       error_code: error.code,
     });
     if (error.code === 'stale_epoch') {
-      options.onSuperseded();
+      options.onSuperseded(epoch ?? 0);
       return;
     }
     if (error.code === 'attempt_refused' && entry.cancel_requested) {
@@ -113,37 +136,65 @@ export function createAttemptCare(options: CareOptions): AttemptCare {
       if (attempt === undefined || isTerminal(entry.state.status)) return true;
       const { node } = attempt;
       try {
-        const found = await store.request(entry.task_id);
-        if (found === undefined) throw new CcliError('task_unknown');
-        const reply: RunReply = await nodes.run(node, runRequest(found.request, attempt, instance_id));
+        const request = await requestOf(entry);
+        const reply = await nodes.run(node, runRequest(entry, request, attempt, instance_id));
         // Another daemon answers for the node now, which its adverts will tell: ask that one.
         if (reply.answer === 'refused' && reply.error.code === 'wrong_instance') return false;
         if (reply.answer === 'refused') {
-          await onRefusal(entry, attempt, reply.error);
-          return true;
+          await onRefusal(entry, attempt, reply);
+          return reply.error.code !== 'stale_epoch';
         }
         const address = { node, instance_id, task_id: entry.task_id, attempt: attempt.attempt };
-        await handOverPrompt(address, reply.missing_slices);
+        await handOverPrompt(address, request, reply.missing_slices);
         return true;
       } catch (error) {
         log.warn('node_not_asked', { task_id: entry.task_id, node, ...errorFields(error) });
         return false;
       }
     },
-    async stop(entry, { node, attempt }, instance_id) {
+    async recall(entry, instance_id) {
+      const attempt = entry.state.attempts.at(-1);
+      if (attempt === undefined || isTerminal(entry.state.status)) return 'under_way';
       try {
-        const { answer } = await nodes.cancel({ node, instance_id, task_id: entry.task_id, attempt });
+        const request = await requestOf(entry);
+        const asked = { ...runRequest(entry, request, attempt, instance_id), known_only: true as const };
+        const reply = await nodes.run(attempt.node, asked);
+        if (reply.answer === 'accepted') return reply.phase === 'finished' ? 'finished' : 'under_way';
+        if (reply.error.code === 'stale_epoch') options.onSuperseded(reply.epoch ?? 0);
+        const gone = reply.error.code === 'attempt_unknown' || reply.error.code === 'attempt_refused';
+        return gone ? 'unknown' : 'unanswered';
+      } catch (error) {
+        log.warn('node_not_asked', { task_id: entry.task_id, node: attempt.node, ...errorFields(error) });
+        return 'unanswered';
+      }
+    },
+    async stop(entry, { node, attempt }, instance_id, reason) {
+      try {
+        const address = { node, instance_id, task_id: entry.task_id, attempt };
+        const { answer } = await nodes.cancel(address, reason);
         if (answer === 'unknown') {
-          await steps.inTurn(entry.task_id, () =>
-            steps.take(entry, { step: 'cancel', stop_confirmed: true }),
-          );
+          await steps.inTurn(entry.task_id, () => steps.take(entry, stepAfterStop(reason, attempt, true)));
         }
         // Otherwise the node's own report tells how it ended: it may have been faster than the cancel.
         return true;
       } catch (error) {
+        if (error instanceof CcliError && error.code === 'stale_epoch') options.onSuperseded(0);
         log.warn('node_not_stopped', { task_id: entry.task_id, node, ...errorFields(error) });
         return false;
       }
     },
   };
 }
+
+/** What remains of a task's own deadline; undefined when it has none. */
+export const deadlineLeft = (
+  { options, accepted_since_ms }: TaskEntry,
+  now_ms: number,
+): number | undefined =>
+  options.deadline_ms === undefined ? undefined : accepted_since_ms + options.deadline_ms - now_ms;
+
+/** How a task ends whose attempt was stopped for this reason, when no report is going to tell. */
+export const stepAfterStop = (reason: StopReason, attempt: number, stop_confirmed: boolean): TaskStep =>
+  reason === 'cancelled'
+    ? { step: 'cancel', stop_confirmed }
+    : { step: 'fail', attempt, error: toErrorBody(new CcliError('deadline_passed')), partial: false };

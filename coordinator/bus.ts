@@ -44,6 +44,7 @@ export function operationEndpoints(prefix: string, operations: Operations, signa
     endpoint('download', operations.download),
     endpoint('agents', operations.agents),
     endpoint('nodes', operations.nodes),
+    endpoint('drain', operations.drain),
     endpoint('status', operations.status),
   ];
 }

@@ -8,9 +8,10 @@ import {
   NATS_VARIABLES,
   natsShape,
 } from '../protocol/daemon/settings.ts';
-import { DurationSchema, SizeSchema } from '../protocol/quantity.ts';
+import { DurationSchema, PeriodSchema, SizeSchema } from '../protocol/quantity.ts';
 
 const MIB = 1024 * 1024;
+const DAY_MS = 86_400_000;
 
 const CoordinatorConfigSchema = z.strictObject({
   ...daemonShape,
@@ -29,6 +30,8 @@ const CoordinatorConfigSchema = z.strictObject({
   settle: DurationSchema.default(3_000),
   /** How long a node may take to answer a request before it is sent again. */
   accept_timeout: DurationSchema.default(2_000),
+  /** How long a leader may go without renewing its lease. Another coordinator takes over within twice as long. */
+  lease: DurationSchema.refine(ms => ms >= 200, 'at least 200ms').default(5_000),
   /** How long a node must have been silent before another attempt may start elsewhere. */
   lost_after: DurationSchema.default(60_000),
   /** Bounds of the stores; together they must fit the server's JetStream limits. The defaults fit 1 GiB. */
@@ -40,6 +43,15 @@ const CoordinatorConfigSchema = z.strictObject({
       events: SizeSchema.default(32 * MIB),
       /** In memory. */
       output: SizeSchema.default(64 * MIB),
+    })
+    .prefault({}),
+  /** How much is kept of tasks that have ended; when a store fills up, the oldest go earlier. */
+  history: z
+    .strictObject({
+      max_age: PeriodSchema.default(7 * DAY_MS),
+      max_tasks: z.int().positive().default(10_000),
+      /** Only `max_age` removes what ended more recently than this. */
+      min_age: PeriodSchema.default(3_600_000),
     })
     .prefault({}),
 });

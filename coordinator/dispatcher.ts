@@ -4,9 +4,10 @@
  */
 import type { Lifecycle } from '../protocol/daemon/lifecycle.ts';
 import { errorFields, type Log } from '../protocol/daemon/log.ts';
-import type { AttemptCare } from './attempt.ts';
+import { type AttemptCare, deadlineLeft } from './attempt.ts';
 import { type Action, plan, type QueuedTask } from './core/plan.ts';
 import { countSlots, type Fleet, slotKey } from './fleet.ts';
+import type { Leadership } from './leadership.ts';
 import type { Mirror, TaskEntry } from './mirror.ts';
 import type { Steps } from './steps.ts';
 import { createSupervisor } from './supervisor.ts';
@@ -16,8 +17,8 @@ export interface Dispatcher {
   activate(): void;
   /** Another attempt than the current one has ended the task: stop the rest. */
   overtaken(entry: TaskEntry, winner: number): void;
-  /** A newer coordinator plans now: this one only serves readers. */
-  retire(): void;
+  /** This coordinator has become the leader: what it knew before may be old. */
+  begin(): void;
 }
 
 interface DispatcherOptions {
@@ -25,30 +26,33 @@ interface DispatcherOptions {
   readonly fleet: Fleet;
   readonly steps: Steps;
   readonly care: AttemptCare;
-  readonly epoch: number;
+  readonly leadership: Leadership;
+  /** Whether the mirror shows what is stored, and not what was. */
+  readonly current: () => boolean;
   readonly clock: () => number;
   readonly lost_after_ms: number;
+  readonly reportsFolded: (node: string) => Promise<boolean>;
   readonly lifecycle: Lifecycle;
   readonly log: Log;
 }
 
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
-  const { mirror, fleet, steps, care, clock, lifecycle, log } = options;
+  const { mirror, fleet, steps, care, clock, leadership, lifecycle, log } = options;
   /** Queued tasks that an earlier turn is still writing, with the slot each is to take. */
   const writing = new Map<string, string | undefined>();
   const wake = createWake(clock, () => {
     activate();
   });
   let planned: NodeJS.Immediate | undefined;
-  let retired = false;
 
-  const over = (): boolean => retired || lifecycle.signal.aborted;
+  /** Asked right before each turn: whoever was stopped for a while may be leader no more. */
+  const mayDecide = (): boolean => leadership.holds() && options.current() && !lifecycle.signal.aborted;
 
   const activate = (): void => {
-    if (over()) return;
+    if (!mayDecide()) return;
     planned ??= setImmediate(() => {
       planned = undefined;
-      if (!over()) turn();
+      if (mayDecide()) turn();
     });
   };
 
@@ -74,7 +78,10 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       if (entry.cancel_requested) cancelQueued(entry);
       else queued.push(queuedTask(entry, now));
     }
-    for (const { pause_ms } of queued) if (pause_ms > 0) wake.at(now + pause_ms);
+    for (const { pause_ms, deadline_left_ms } of queued) {
+      if (pause_ms > 0) wake.at(now + pause_ms);
+      if (deadline_left_ms !== undefined) wake.at(now + Math.max(0, deadline_left_ms));
+    }
     for (const action of plan({ queued, candidates: fleet.candidates(slotsGiven(active)) })) execute(action);
   };
 
@@ -113,7 +120,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
         return;
       case 'assign': {
         const { node, instance_id, status } = action.candidate;
-        const placement = { node, instance_id, agent_id: status.agent_id, epoch: options.epoch };
+        const placement = { node, instance_id, agent_id: status.agent_id, epoch: leadership.mandate.epoch };
         const step = { step: 'assign' as const, attempt: action.attempt, placement, why: action.why };
         write('assign', entry, slotKey(node, status.agent_id), async () => {
           if (await steps.take(entry, step)) supervisor.look(entry);
@@ -133,25 +140,28 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       for (const attempt of entry.state.attempts) {
         if (attempt.attempt === winner || attempt.error !== undefined) continue;
         const instance_id = fleet.node(attempt.node)?.advert.instance_id ?? attempt.instance_id;
-        act('stop overtaken', entry.task_id, care.stop(entry, attempt, instance_id));
+        act('stop overtaken', entry.task_id, care.stop(entry, attempt, instance_id, 'cancelled'));
       }
     },
-    retire() {
-      retired = true;
-      log.error('superseded', { epoch: options.epoch });
+    begin() {
+      supervisor.reset();
+      activate();
     },
   };
 }
 
-const queuedTask = (entry: TaskEntry, now: number): QueuedTask => ({
+/** A queued task as the planner sees it. */
+export const queuedTask = (entry: TaskEntry, now: number): QueuedTask => ({
   task_id: entry.task_id,
   seq: entry.seq,
   options: entry.options,
   prompt_bytes: entry.prompt_bytes,
   attempt: (entry.state.attempts.at(-1)?.attempt ?? 0) + 1,
+  last_error: entry.state.error,
   tried: entry.state.attempts.map(attempt => attempt.agent_id),
   waited_ms: now - entry.queued_since_ms,
   pause_ms: Math.max(0, entry.not_before_ms - now),
+  deadline_left_ms: deadlineLeft(entry, now),
 });
 
 /** What a timer can hold; a longer wait is looked at again then. */

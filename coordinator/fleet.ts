@@ -1,5 +1,6 @@
 /** The nodes and agents as their adverts tell of them. */
 import { type Advert, AdvertSchema } from '../protocol/advert.ts';
+import type { AgentStatus } from '../protocol/agent.ts';
 import { decode } from '../protocol/codec.ts';
 import { errorFields, type Log } from '../protocol/daemon/log.ts';
 import type { FleetEvent } from '../protocol/event.ts';
@@ -58,6 +59,12 @@ interface FleetOptions {
   readonly onNode: (node: string, change: NodeChange, instance_id: string) => void;
   readonly log: Log;
 }
+
+/** A cooldown goes on while its node is silent. */
+const cooledFor = (status: AgentStatus, ms: number): AgentStatus =>
+  status.cooldown_ms === undefined
+    ? status
+    : { ...status, cooldown_ms: Math.max(0, status.cooldown_ms - ms) };
 
 export function createFleet({ prefix, clock, settle_ms, onChange, onNode, log }: FleetOptions): Fleet {
   const records = new Map<string, NodeRecord>();
@@ -135,14 +142,14 @@ export function createFleet({ prefix, clock, settle_ms, onChange, onNode, log }:
     },
     candidates(given) {
       return [...records.values()].flatMap(record => {
-        const { advert, alive, contested } = sight(record);
+        const { advert, alive, contested, silent_ms } = sight(record);
         const rivals = contested ? (record.rival?.advert.agents ?? []) : [];
         const known = new Set(advert.agents.map(agent => agent.agent_id));
         // Of two daemons under one name, the agents of both are there, and none can take work.
         return [...advert.agents, ...rivals.filter(agent => !known.has(agent.agent_id))].map(status => ({
           node: advert.node,
           instance_id: advert.instance_id,
-          status,
+          status: cooledFor(status, silent_ms),
           alive,
           contested,
           draining: advert.draining,

@@ -19,5 +19,6 @@ export async function lookUp(
 /** Brings the mirror up to what the store holds of a task's state. */
 export async function refresh(store: TaskStore, mirror: Mirror, task_id: string): Promise<void> {
   const state = await store.state(task_id);
-  if (state !== undefined) mirror.apply({ record: 'state', ...state });
+  if (state === undefined) mirror.noState(task_id);
+  else mirror.apply({ record: 'state', ...state });
 }

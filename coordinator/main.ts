@@ -2,6 +2,7 @@
 /** The coordinator daemon: everything is made here, started in order, and closed in reverse. */
 import { randomUUID } from 'node:crypto';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { Kvm } from '@nats-io/kv';
 import { closeConnection, connect, redactUrl, watchConnection } from '../protocol/daemon/connect.ts';
 import { type Daemon, isProgram, runDaemon } from '../protocol/daemon/entry.ts';
 import { type Lifecycle, startWithin } from '../protocol/daemon/lifecycle.ts';
@@ -9,6 +10,7 @@ import { createLog, errorFields, type Log } from '../protocol/daemon/log.ts';
 import { startService } from '../protocol/daemon/service.ts';
 import { VERSION } from '../protocol/daemon/version.ts';
 import { CcliError } from '../protocol/errors.ts';
+import type { FleetStatus } from '../protocol/operation.ts';
 import { COORDINATOR_SERVICE, names as namesOf } from '../protocol/subjects.ts';
 import { createAttemptCare } from './attempt.ts';
 import { operationEndpoints } from './bus.ts';
@@ -17,19 +19,30 @@ import { createDispatcher } from './dispatcher.ts';
 import { durabilityOf } from './durability.ts';
 import { createEvents } from './events.ts';
 import { createFleet } from './fleet.ts';
-import { takeEpoch } from './lease.ts';
-import { createMirror, type Mirror } from './mirror.ts';
+import { createStoreFollower } from './follow-store.ts';
+import { createHistory } from './history.ts';
+import { insistOn } from './insist.ts';
+import { createLeadership } from './leadership.ts';
+import { createLeaseStore, type Lease, ownProcess } from './lease.ts';
+import { createMirror } from './mirror.ts';
 import { createNodes } from './nodes.ts';
 import { createOperations } from './operations.ts';
-import { ensureStreams, provision, storeProblem } from './provision.ts';
+import { ensureStreams, provision, resetReportsConsumer, storeProblem, waitingReports } from './provision.ts';
 import { createReports } from './reports.ts';
 import { rollCall } from './roll-call.ts';
+import { createServerClock } from './server-clock.ts';
 import { createSteps } from './steps.ts';
-import { createTaskStore, type TaskStore } from './store.ts';
+import { createTaskStore } from './store.ts';
+import { createStoreUsage } from './store-usage.ts';
+
+/** How often the store is compared with what is known of it, and its bounds are kept. */
+const UPKEEP_INTERVAL_MS = 1_000;
+const MIN_LEASE_TIMEOUT_MS = 300;
 
 export interface Coordinator extends Daemon {
   readonly coordinator_id: string;
-  readonly epoch: number;
+  /** Whether it plans at this moment. */
+  readonly leads: () => boolean;
 }
 
 export const startCoordinator = (config: CoordinatorConfig, log: Log): Promise<Coordinator> =>
@@ -52,9 +65,10 @@ async function compose(config: CoordinatorConfig, log: Log, lifecycle: Lifecycle
   const manager = await jetstreamManager(connection).catch((error: unknown) => {
     throw storeProblem(error);
   });
-  const stores = await provision(js, manager, names, config.store);
-  const epoch = await takeEpoch(stores.control, coordinator_id);
-  const store = createTaskStore(stores);
+  const insist = <T>(work: () => Promise<T>): Promise<T> => insistOn(work, lifecycle.signal, log);
+  const stores = await insist(() => provision(js, manager, names, config.store));
+  const server_clock = createServerClock(clock);
+  const store = createTaskStore(stores, server_clock.age);
 
   const events = createEvents({ connection, names, now: Date.now });
   const activate = (): void => {
@@ -78,15 +92,39 @@ async function compose(config: CoordinatorConfig, log: Log, lifecycle: Lifecycle
       events.task(state);
     },
   });
+  // A request that goes unanswered for longer is of no use: the lease would have run out.
+  const swift = jetstream(connection, { timeout: Math.max(MIN_LEASE_TIMEOUT_MS, config.lease / 3) });
+  const leadership = createLeadership({
+    store: createLeaseStore(await insist(() => new Kvm(swift).open(names.controlBucket))),
+    coordinator_id,
+    process: await ownProcess(),
+    lease_ms: config.lease,
+    clock,
+    onRegain: fleet.listen,
+    onLead: () => {
+      fleet.listen();
+      reports.start();
+      dispatcher.begin();
+    },
+    onFollow: () => {
+      lifecycle.handOver(reports.stop());
+    },
+    lifecycle,
+    log,
+  });
+  const nodes = createNodes({
+    connection,
+    names,
+    mandate: () => leadership.mandate,
+    accept_timeout_ms: config.accept_timeout,
+  });
   const care = createAttemptCare({
     store,
-    nodes: createNodes({ connection, names, epoch, accept_timeout_ms: config.accept_timeout }),
+    nodes,
     steps,
-    epoch,
     random: Math.random,
-    onSuperseded: () => {
-      dispatcher.retire();
-    },
+    clock,
+    onSuperseded: leadership.superseded,
     log,
   });
   const dispatcher = createDispatcher({
@@ -94,14 +132,20 @@ async function compose(config: CoordinatorConfig, log: Log, lifecycle: Lifecycle
     fleet,
     steps,
     care,
-    epoch,
+    leadership,
+    current: () => follower.current,
     clock,
     lost_after_ms: config.lost_after,
+    reportsFolded: async node => (await waitingReports(manager, names, node)) === 0,
     lifecycle,
     log,
   });
   const reports = createReports({
     prefix: config.prefix,
+    open: async () => {
+      await resetReportsConsumer(manager, names);
+      return await js.consumers.get(names.reportsStream, names.reportsConsumer);
+    },
     store,
     mirror,
     steps,
@@ -113,13 +157,41 @@ async function compose(config: CoordinatorConfig, log: Log, lifecycle: Lifecycle
     log,
   });
 
-  const { following } = await loadMirror(store, mirror, lifecycle, log);
+  const follower = createStoreFollower({
+    store,
+    mirror,
+    server_clock,
+    clock,
+    signal: lifecycle.signal,
+    handOver: lifecycle.handOver,
+    log,
+  });
+  await insist(() => follower.start());
+  const usage = createStoreUsage({
+    stores,
+    unfinished: () => mirror.queued().length + mirror.active().length,
+  });
+  await insist(() => usage.refresh());
+  const history = createHistory({
+    stores,
+    store,
+    mirror,
+    usage,
+    limits: config.history,
+    clock,
+    age: server_clock.age,
+    leading: leadership.holds,
+    log,
+  });
+  /** Of the streams in memory, which a server that restarts forgets. */
+  let volatile: 'there' | 'to be checked' = 'there';
   lifecycle.handOver(
     watchConnection(connection, log, {
       disconnect: fleet.deafen,
       reconnect: () => {
         fleet.listen();
-        lifecycle.handOver(ensureStreams(manager, names, config.store));
+        volatile = 'to be checked';
+        lifecycle.handOver(follower.check());
       },
     }),
   );
@@ -133,19 +205,25 @@ async function compose(config: CoordinatorConfig, log: Log, lifecycle: Lifecycle
     adverts.unsubscribe();
   });
   await rollCall({ connection, names, onStatus: fleet.receive, log });
-  await reports.start(await js.consumers.get(names.reportsStream, names.reportsConsumer));
+  await leadership.start();
   lifecycle.defer('reports', () => reports.stop());
 
   const operations = createOperations({
     store,
     mirror,
     fleet,
+    nodes,
+    usage,
     activate,
+    clock,
     about: () => ({
       version: VERSION,
       coordinator_id,
-      epoch,
+      role: leadership.holds() ? 'leader' : 'follower',
+      ...leaderSeen(leadership.seen),
       uptime_ms: Math.round(clock() - began),
+      store: usage.read(),
+      malformed: { adverts: fleet.malformed, reports: reports.counts.malformed },
       nats: { server_version, url: redactUrl(config.nats.url), ...durability },
     }),
   });
@@ -165,57 +243,34 @@ async function compose(config: CoordinatorConfig, log: Log, lifecycle: Lifecycle
     fleet.tick();
     dispatcher.activate();
   });
-  log.info('ready', { epoch, coordinator_id, server_version });
+  lifecycle.every(UPKEEP_INTERVAL_MS, async () => {
+    await follower.check();
+    try {
+      if (volatile === 'to be checked') await ensureStreams(manager, names, config.store);
+      volatile = 'there';
+      await usage.refresh();
+    } catch (error) {
+      log.debug('store_not_read', errorFields(error));
+    }
+    await history.turn();
+  });
+  log.info('ready', { coordinator_id, server_version, leads: leadership.holds() });
   return {
     coordinator_id,
-    epoch,
-    failed: Promise.race([
-      connection
-        .closed()
-        .then(
-          cause =>
-            new CcliError('nats_unreachable', 'The connection to NATS was closed for good.', { cause }),
-        ),
-      following,
-    ]),
+    leads: leadership.holds,
+    failed: connection
+      .closed()
+      .then(
+        cause => new CcliError('nats_unreachable', 'The connection to NATS was closed for good.', { cause }),
+      ),
     stop: () => lifecycle.stop(),
   };
 }
 
-/**
- * Resolves once everything stored has been seen, and goes on with what changes. `following` settles with what ends
- * that, should it end by itself: a coordinator without it would go blind in silence.
- */
-async function loadMirror(
-  store: TaskStore,
-  mirror: Mirror,
-  lifecycle: Lifecycle,
-  log: Log,
-): Promise<{ following: Promise<CcliError> }> {
-  let loaded = (): void => undefined;
-  const caughtUp = new Promise<undefined>(resolve => {
-    loaded = () => {
-      resolve(undefined);
-    };
-  });
-  if (await store.isEmpty()) loaded();
-  const follow = async (): Promise<CcliError> => {
-    try {
-      for await (const { change, key, failure, caught_up } of store.watch(lifecycle.signal)) {
-        if (change !== undefined) mirror.apply(change);
-        if (failure !== undefined) log.error('record_unreadable', { key, ...errorFields(failure) });
-        if (caught_up) loaded();
-      }
-      return new CcliError('store_unavailable', 'The task store no longer tells of changes.');
-    } catch (cause) {
-      return new CcliError('store_unavailable', 'The task store cannot be followed.', { cause });
-    }
-  };
-  const following = follow();
-  const failure = await Promise.race([caughtUp, following]);
-  if (failure !== undefined) throw failure;
-  return { following };
-}
+const leaderSeen = (lease: Lease | undefined): Pick<FleetStatus, 'epoch' | 'fleet_id' | 'leader'> =>
+  lease === undefined || lease.released === true
+    ? { epoch: lease?.epoch ?? 0, fleet_id: lease?.fleet_id ?? 'none' }
+    : { epoch: lease.epoch, fleet_id: lease.fleet_id, leader: lease.holder };
 
 if (isProgram(import.meta.url)) {
   await runDaemon(async config_file => {

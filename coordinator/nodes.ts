@@ -5,15 +5,20 @@ import {
   type CancelAttemptReply,
   CancelAttemptReplySchema,
   CancelAttemptRequestSchema,
+  type DrainReply,
+  DrainReplySchema,
+  DrainRequestSchema,
   type RunReply,
   RunReplySchema,
   type RunRequest,
   RunRequestSchema,
   SliceRequestSchema,
+  type StopReason,
 } from '../protocol/control.ts';
 import { requestJson } from '../protocol/daemon/request.ts';
 import { CcliError } from '../protocol/errors.ts';
 import type { Names } from '../protocol/subjects.ts';
+import type { Mandate } from './leadership.ts';
 
 export interface AttemptAddress {
   readonly node: string;
@@ -24,22 +29,24 @@ export interface AttemptAddress {
 
 /** Each rejects with `node_lost` when the node does not answer in time. */
 export interface Nodes {
-  run(node: string, request: RunRequest): Promise<RunReply>;
+  run(node: string, request: Omit<RunRequest, keyof Mandate>): Promise<RunReply>;
   slice(address: AttemptAddress, index: number, bytes: Uint8Array): Promise<RunReply>;
-  cancel(address: AttemptAddress): Promise<CancelAttemptReply>;
+  cancel(address: AttemptAddress, reason: StopReason): Promise<CancelAttemptReply>;
+  drain(node: string, drain: boolean): Promise<DrainReply>;
 }
 
 interface NodesOptions {
   readonly connection: NatsConnection;
   readonly names: Names;
-  readonly epoch: number;
+  /** Under which requests go out: read anew for each. */
+  readonly mandate: () => Mandate;
   readonly accept_timeout_ms: number;
 }
 
 /** A cancel is answered when the attempt has ended, which may take a whole kill ladder. */
 const CANCEL_TIMEOUT_MS = 10_000;
 
-export function createNodes({ connection, names, epoch, accept_timeout_ms }: NodesOptions): Nodes {
+export function createNodes({ connection, names, mandate, accept_timeout_ms }: NodesOptions): Nodes {
   const silent = (node: string) => () => new CcliError('node_lost', `Node ${node} does not answer.`);
   return {
     run: (node, value) =>
@@ -47,7 +54,7 @@ export function createNodes({ connection, names, epoch, accept_timeout_ms }: Nod
         subject: names.node(node, 'run'),
         request: RunRequestSchema,
         reply: RunReplySchema,
-        value,
+        value: { ...value, ...mandate() },
         timeout_ms: accept_timeout_ms,
         onNobody: silent(node),
       }),
@@ -56,17 +63,32 @@ export function createNodes({ connection, names, epoch, accept_timeout_ms }: Nod
         subject: names.node(node, 'slice'),
         request: SliceRequestSchema,
         reply: RunReplySchema,
-        value: { v: WIRE_VERSION, epoch, ...address, index, data: Buffer.from(bytes).toString('base64') },
+        value: {
+          v: WIRE_VERSION,
+          ...mandate(),
+          ...address,
+          index,
+          data: Buffer.from(bytes).toString('base64'),
+        },
         timeout_ms: accept_timeout_ms,
         onNobody: silent(node),
       }),
-    cancel: ({ node, ...address }) =>
+    cancel: ({ node, ...address }, reason) =>
       requestJson(connection, {
         subject: names.node(node, 'cancel'),
         request: CancelAttemptRequestSchema,
         reply: CancelAttemptReplySchema,
-        value: { v: WIRE_VERSION, epoch, ...address },
+        value: { v: WIRE_VERSION, ...mandate(), ...address, reason },
         timeout_ms: CANCEL_TIMEOUT_MS,
+        onNobody: silent(node),
+      }),
+    drain: (node, drain) =>
+      requestJson(connection, {
+        subject: names.node(node, 'drain'),
+        request: DrainRequestSchema,
+        reply: DrainReplySchema,
+        value: { drain },
+        timeout_ms: accept_timeout_ms,
         onNobody: silent(node),
       }),
   };

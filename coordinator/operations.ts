@@ -13,11 +13,16 @@ import type {
 } from '../protocol/operation.ts';
 import { isTerminal } from '../protocol/task.ts';
 import type { CallContext } from './caller.ts';
+import { whyWaiting } from './core/plan.ts';
+import { queuedTask } from './dispatcher.ts';
 import { countSlots, type Fleet } from './fleet.ts';
 import { lookUp } from './lookup.ts';
 import type { Mirror, TaskEntry } from './mirror.ts';
+import type { Nodes } from './nodes.ts';
 import type { TaskStore } from './store.ts';
+import type { StoreUsage } from './store-usage.ts';
 import { createSubmit } from './submit.ts';
+import { createUpload } from './upload.ts';
 import { agentView, nodeView, taskSummary, taskView } from './views.ts';
 
 /** Each operation throws `CcliError`s only. */
@@ -33,15 +38,21 @@ interface OperationsOptions {
   readonly mirror: Mirror;
   readonly fleet: Fleet;
   readonly activate: () => void;
+  readonly nodes: Pick<Nodes, 'drain'>;
+  readonly usage: StoreUsage;
+  /** Milliseconds on the mirror's clock. */
+  readonly clock: () => number;
   /** What of the status only the composition root knows. */
-  readonly about: () => Pick<FleetStatus, 'version' | 'coordinator_id' | 'epoch' | 'uptime_ms' | 'nats'>;
+  readonly about: () => Omit<FleetStatus, 'nodes' | 'agents' | 'slots' | 'tasks'>;
 }
 
 const RUN_WAIT_MS = 600_000;
 const LIST_LIMIT = 50;
 
-export function createOperations({ store, mirror, fleet, activate, about }: OperationsOptions): Operations {
-  const submit = createSubmit({ store, mirror, fleet, activate });
+export function createOperations(options: OperationsOptions): Operations {
+  const { store, mirror, fleet, nodes, usage, activate, clock, about } = options;
+  const submit = createSubmit({ store, mirror, fleet, usage, activate });
+  const upload = createUpload({ store, usage });
 
   const find = async (task_id: string): Promise<TaskEntry> => {
     const entry = await lookUp(store, mirror, task_id);
@@ -51,7 +62,21 @@ export function createOperations({ store, mirror, fleet, activate, about }: Oper
 
   const view = async (entry: TaskEntry): Promise<TaskView> => {
     const answered = entry.state.result_attempt !== undefined;
-    return taskView(entry, answered ? await store.result(entry.task_id) : undefined);
+    const result = answered ? await store.result(entry.task_id, entry.seq) : undefined;
+    return taskView(entry, { result, waiting_for: waitingFor(entry), suspect: isSuspect(entry) });
+  };
+
+  /** The leader's planner has left a note; another coordinator looks for itself. */
+  const waitingFor = (entry: TaskEntry): string | undefined =>
+    entry.state.status === 'queued'
+      ? (entry.waiting_for ??
+        whyWaiting(queuedTask(entry, clock()), fleet.candidates(countSlots(mirror.active()))))
+      : undefined;
+
+  const isSuspect = ({ state }: TaskEntry): boolean => {
+    const node =
+      state.status === 'assigned' || state.status === 'running' ? state.attempts.at(-1)?.node : undefined;
+    return node !== undefined && fleet.node(node)?.alive === false;
   };
 
   const agents = () => fleet.candidates(countSlots(mirror.active())).map(agentView);
@@ -72,28 +97,15 @@ export function createOperations({ store, mirror, fleet, activate, about }: Oper
       const entry = await find(task_id);
       if (!isTerminal(entry.state.status)) {
         const cancel = { v: WIRE_VERSION, task_id, caller };
-        await store.createCancel(cancel);
-        mirror.apply({ record: 'cancel', cancel });
+        const revision = await store.createCancel(cancel, entry.seq);
+        mirror.apply({ record: 'cancel', cancel, revision });
         activate();
         await mirror.ended(task_id, CANCEL_WAIT_MS, signal);
       }
       return await view(await find(task_id));
     },
     list: request => Promise.resolve(list(mirror, request)),
-    async upload({ task_id, index, data }) {
-      const bytes = Buffer.from(data, 'base64');
-      if (mirror.get(task_id) !== undefined) {
-        // A caller that missed an answer may begin anew; what it sent before stands.
-        const stored = await store.promptSlice(task_id, index);
-        if (stored !== undefined && bytes.equals(stored)) return { stored: true };
-        throw new CcliError(
-          'idempotency_conflict',
-          `Task ${task_id} is already submitted with another text; upload under a new id.`,
-        );
-      }
-      await store.putPromptSlice(task_id, index, bytes);
-      return { stored: true };
-    },
+    upload,
     async download({ task_id, index }) {
       const { state } = await find(task_id);
       if (state.result_attempt === undefined)
@@ -110,16 +122,27 @@ export function createOperations({ store, mirror, fleet, activate, about }: Oper
           .map(nodeView)
           .sort((a, b) => (a.node < b.node ? -1 : 1)),
       }),
+    async drain({ node, drain }) {
+      const known = fleet.nodes().map(({ advert }) => advert.node);
+      if (!known.includes(node)) {
+        const there =
+          known.length === 0
+            ? 'none has joined'
+            : `there ${known.length === 1 ? 'is' : 'are'} ${known.sort().join(', ')}`;
+        throw new CcliError('node_unknown', `No node is called "${node}"; ${there}.`);
+      }
+      return { node, ...(await nodes.drain(node, drain)) };
+    },
     status() {
       const all = agents();
       const reachable = all.filter(agent => agent.alive);
-      const nodes = fleet.nodes();
+      const sights = fleet.nodes();
       const total = reachable.reduce((sum, agent) => sum + agent.max_concurrent, 0);
       return Promise.resolve({
         ...about(),
         nodes: {
-          alive: nodes.filter(node => node.alive).length,
-          lost: nodes.filter(node => !node.alive).length,
+          alive: sights.filter(node => node.alive).length,
+          lost: sights.filter(node => !node.alive).length,
         },
         agents: { available: all.filter(agent => agent.available).length, total: all.length },
         slots: {

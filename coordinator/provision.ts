@@ -1,7 +1,13 @@
-/** Makes the streams and buckets, or finds them made: versioned, idempotent, and refused when newer than this code. */
+/**
+ * Makes the streams and buckets, or finds them made: versioned, idempotent, and refused when newer than this code or
+ * not what ccli made. Everything is looked at before anything is changed.
+ *
+ * The record of the schema is written last. So a store without one was never used, and one with it is whole.
+ */
 import {
   AckPolicy,
   DiscardPolicy,
+  JetStreamApiCodes,
   JetStreamApiError,
   type JetStreamClient,
   type JetStreamManager,
@@ -17,6 +23,8 @@ import { decode, encode } from '../protocol/codec.ts';
 import { CcliError } from '../protocol/errors.ts';
 import type { Names } from '../protocol/subjects.ts';
 import type { CoordinatorConfig } from './config.ts';
+import { available } from './store-error.ts';
+import { checkStreams, type Shape } from './store-shape.ts';
 
 /** Of the layout of the stores; raised together with a migration. */
 export const SCHEMA_VERSION = 1;
@@ -30,11 +38,17 @@ export interface Stores {
   readonly tasks: KV;
   readonly control: KV;
   readonly blobs: ObjectStore;
+  /** For what the stores themselves cannot do: look at a stream, and purge it. */
+  readonly manager: JetStreamManager;
+  readonly names: Names;
+  /** The streams below the stores. */
+  readonly streams: { readonly tasks: string; readonly blobs: string; readonly reports: string };
 }
 
 /**
- * @throws CcliError `store_newer` when a newer ccli wrote the store, before anything is touched; `store_full` when
- *   the server has no room for the bounds asked for.
+ * @throws CcliError `store_newer` when a newer ccli wrote the store, and `store_damaged` when a part of it is missing,
+ *   unreadable or somebody else's, both before anything is touched; `store_full` when the server has no room for the
+ *   bounds asked for.
  */
 export async function provision(
   jetstream: JetStreamClient,
@@ -43,22 +57,28 @@ export async function provision(
   limits: CoordinatorConfig['store'],
 ): Promise<Stores> {
   try {
+    const there = await inspect(jetstream, manager, names, limits);
     const kvm = new Kvm(jetstream);
+    // To make what is there again would count its bound twice against the server's limit.
     const bucket = async (name: string, max_bytes: number): Promise<KV> => {
-      const made = await kvm.create(name, { history: 8, max_bytes });
+      const made = there.has(`KV_${name}`)
+        ? await kvm.open(name)
+        : await kvm.create(name, { history: 8, max_bytes });
       await bound(manager, `KV_${name}`, max_bytes);
       return made;
     };
-    const control = await kvm.create(names.controlBucket, { history: 8, max_bytes: MIB });
-    await claimSchema(control);
+    const control = await bucket(names.controlBucket, MIB);
     const tasks = await bucket(names.tasksBucket, limits.tasks);
     await bucket(names.agentsBucket, 16 * MIB);
-    const blobs = await new Objm(jetstream).create(names.blobsBucket);
+    const objm = new Objm(jetstream);
+    const blobs = there.has(`OBJ_${names.blobsBucket}`)
+      ? await objm.open(names.blobsBucket)
+      : await objm.create(names.blobsBucket);
     // The object store's own options know no size bound; an unbounded one could fill the disk.
     await bound(manager, `OBJ_${names.blobsBucket}`, limits.blobs);
-    await ensureStreams(manager, names, limits);
-    await ensureConsumer(manager, names);
-    return { tasks, control, blobs };
+    for (const stream of streams(names, limits)) await upsertStream(manager, stream, there.has(stream.name));
+    await claimSchema(control);
+    return { tasks, control, blobs, manager, names, streams: streamNames(names) };
   } catch (error) {
     if (error instanceof JetStreamApiError && /insufficient (storage|memory)/.test(error.message)) {
       throw new CcliError(
@@ -70,6 +90,69 @@ export async function provision(
       );
     }
     throw storeProblem(error);
+  }
+}
+
+const streamNames = (names: Names): Stores['streams'] => ({
+  tasks: `KV_${names.tasksBucket}`,
+  blobs: `OBJ_${names.blobsBucket}`,
+  reports: names.reportsStream,
+});
+
+/**
+ * Looks and changes nothing.
+ *
+ * @returns the streams that are there
+ * @throws CcliError `store_damaged`, `store_newer`
+ */
+async function inspect(
+  jetstream: JetStreamClient,
+  manager: JetStreamManager,
+  names: Names,
+  limits: CoordinatorConfig['store'],
+): Promise<ReadonlySet<string>> {
+  const shapes = shapesOf(names, limits);
+  // Another coordinator may be at it right now. It writes the schema between making the streams and using them: looked
+  // at before the schema, a stream that is used has one; looked at after it, none may be missing.
+  const before = await checkStreams(manager, shapes);
+  const version = before.has(`KV_${names.controlBucket}`)
+    ? await schemaOf(await new Kvm(jetstream).open(names.controlBucket))
+    : undefined;
+  if (version === undefined) {
+    const { tasks } = streamNames(names);
+    if ((before.get(tasks)?.state.messages ?? 0) === 0) return new Set(before.keys());
+    throw new CcliError(
+      'store_damaged',
+      `The stream ${tasks} holds tasks, but ${names.controlBucket} does not say who wrote them. Restore a backup, or move it away to begin anew. Nothing was changed.`,
+    );
+  }
+  if (version > SCHEMA_VERSION) {
+    throw new CcliError(
+      'store_newer',
+      `The store is of version ${version}; this ccli knows up to ${SCHEMA_VERSION}. Upgrade ccli here.`,
+    );
+  }
+  const after = await checkStreams(manager, shapes);
+  const gone = Object.values(streamNames(names)).filter(stream => !after.has(stream));
+  if (gone.length === 0) return new Set(after.keys());
+  throw new CcliError(
+    'store_damaged',
+    `A part of the store is gone: ${gone.join(', ')}. Restore a backup, or move the rest away to begin anew. Nothing was changed.`,
+  );
+}
+
+/** @returns undefined when nobody has finished making the store yet */
+async function schemaOf(control: KV): Promise<number | undefined> {
+  const entry = await control.get('schema');
+  if (entry === null) return undefined;
+  try {
+    return decode(SchemaRecordSchema, entry.value).version;
+  } catch (cause) {
+    throw new CcliError(
+      'store_damaged',
+      'What the store says of its own version cannot be read. Restore a backup, or move it away to begin anew. Nothing was changed.',
+      { cause },
+    );
   }
 }
 
@@ -88,23 +171,13 @@ export function storeProblem(cause: unknown): CcliError {
 }
 
 async function claimSchema(control: KV): Promise<void> {
-  const entry = await control.get('schema');
-  if (entry === null) {
-    await control
-      .create('schema', encode(SchemaRecordSchema, { version: SCHEMA_VERSION }))
-      .catch((error: unknown) => {
-        // Another coordinator was faster; what it wrote is looked at next time round.
-        if (!(error instanceof JetStreamApiError)) throw error;
-      });
-    return;
-  }
-  const { version } = decode(SchemaRecordSchema, entry.value);
-  if (version > SCHEMA_VERSION) {
-    throw new CcliError(
-      'store_newer',
-      `The store is of version ${version}; this ccli knows up to ${SCHEMA_VERSION}. Upgrade ccli here.`,
-    );
-  }
+  if ((await control.get('schema')) !== null) return;
+  await control
+    .create('schema', encode(SchemaRecordSchema, { version: SCHEMA_VERSION }))
+    .catch((error: unknown) => {
+      // Another coordinator was faster.
+      if (!(error instanceof JetStreamApiError)) throw error;
+    });
 }
 
 /** A store that is there already takes on the bound that is asked for now. */
@@ -113,16 +186,17 @@ async function bound(manager: JetStreamManager, stream: string, max_bytes: numbe
   if (config.max_bytes !== max_bytes) await manager.streams.update(stream, { ...config, max_bytes });
 }
 
-/** Also after a restart of the server, which forgets the stream that is in memory. */
+/** After a restart of the server, which forgets the stream that is in memory. */
 export async function ensureStreams(
   manager: JetStreamManager,
   names: Names,
   limits: CoordinatorConfig['store'],
 ): Promise<void> {
-  for (const stream of streams(names, limits)) await upsertStream(manager, stream);
+  const volatile = streams(names, limits).filter(({ storage }) => storage === StorageType.Memory);
+  for (const stream of volatile) await upsertStream(manager, stream, false);
 }
 
-type NamedStream = Partial<StreamConfig> & { name: string; subjects: string[] };
+type NamedStream = Partial<StreamConfig> & { name: string; subjects: string[]; storage: StorageType };
 
 const streams = (names: Names, limits: CoordinatorConfig['store']): NamedStream[] => [
   {
@@ -153,21 +227,71 @@ const streams = (names: Names, limits: CoordinatorConfig['store']): NamedStream[
   },
 ];
 
-async function upsertStream(manager: JetStreamManager, stream: NamedStream): Promise<void> {
+async function upsertStream(manager: JetStreamManager, stream: NamedStream, there: boolean): Promise<void> {
+  if (there) {
+    await manager.streams.update(stream.name, stream);
+    return;
+  }
   try {
     await manager.streams.add(stream);
   } catch (error) {
-    if (!(error instanceof JetStreamApiError) || !/name already in use/.test(error.message)) throw error;
-    await manager.streams.update(stream.name, stream);
+    // Somebody was faster; where room is short, the server takes it for one more and says so instead.
+    if (!(error instanceof JetStreamApiError)) throw error;
+    await manager.streams.update(stream.name, stream).catch(() => {
+      throw error;
+    });
   }
 }
 
-async function ensureConsumer(manager: JetStreamManager, names: Names): Promise<void> {
-  await manager.consumers.add(names.reportsStream, {
-    durable_name: names.reportsConsumer,
-    ack_policy: AckPolicy.Explicit,
-    ack_wait: nanos(30_000),
-    max_ack_pending: 1_024,
-    max_deliver: -1,
+/** What each stream below the stores must be like, to be one of ours. */
+const shapesOf = (names: Names, limits: CoordinatorConfig['store']): Shape[] => [
+  ...[names.controlBucket, names.tasksBucket, names.agentsBucket].map(bucket => ({
+    stream: `KV_${bucket}`,
+    subjects: [`$KV.${bucket}.>`],
+    retention: RetentionPolicy.Limits,
+    storage: StorageType.File,
+    keeps: true,
+  })),
+  {
+    stream: `OBJ_${names.blobsBucket}`,
+    subjects: [`$O.${names.blobsBucket}.C.>`, `$O.${names.blobsBucket}.M.>`],
+    retention: RetentionPolicy.Limits,
+    storage: StorageType.File,
+    keeps: true,
+  },
+  ...streams(names, limits).map(({ name, subjects, retention, storage, discard }) => ({
+    stream: name,
+    subjects,
+    retention: retention ?? RetentionPolicy.Limits,
+    storage,
+    keeps: discard === DiscardPolicy.New,
+  })),
+];
+
+/** How many reports of a node are in the stream and not yet folded. @throws CcliError `store_unavailable` */
+export async function waitingReports(manager: JetStreamManager, names: Names, node: string): Promise<number> {
+  const subject = names.report(node);
+  const { state } = await available(manager.streams.info(names.reportsStream, { subjects_filter: subject }));
+  return state.subjects?.[subject] ?? 0;
+}
+
+/**
+ * For whoever begins to fold: made anew, the consumer delivers at once what its predecessor was given and had not yet
+ * acknowledged.
+ */
+export async function resetReportsConsumer(manager: JetStreamManager, names: Names): Promise<void> {
+  await manager.consumers.delete(names.reportsStream, names.reportsConsumer).catch((error: unknown) => {
+    const missing = error instanceof JetStreamApiError && error.code === JetStreamApiCodes.ConsumerNotFound;
+    if (!missing) throw storeProblem(error);
   });
+  await available(
+    manager.consumers.add(names.reportsStream, {
+      durable_name: names.reportsConsumer,
+      ack_policy: AckPolicy.Explicit,
+      ack_wait: nanos(30_000),
+      // Those that wait for somebody who can read them must not keep back the others.
+      max_ack_pending: -1,
+      max_deliver: -1,
+    }),
+  );
 }

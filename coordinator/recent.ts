@@ -2,6 +2,9 @@
 export interface Recent<T> {
   put(task_id: string, value: T): void;
   get(task_id: string): T | undefined;
+  /** The id may come to mean another task, once this one is purged. */
+  forget(task_id: string): void;
+  clear(): void;
 }
 
 /** A record is at most some 256 KiB, so this is at most 8 MiB. */
@@ -18,5 +21,11 @@ export function createRecent<T>(): Recent<T> {
       }
     },
     get: task_id => kept.get(task_id),
+    clear() {
+      kept.clear();
+    },
+    forget(task_id) {
+      kept.delete(task_id);
+    },
   };
 }

@@ -1,4 +1,8 @@
-/** Folds what nodes report into the store. A report is acknowledged only when the stored state reflects it. */
+/**
+ * Folds what nodes report into the store, as the leader does. A report is acknowledged only when the stored state
+ * reflects it; folding one twice, or by two coordinators at once, ends in the same state.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Consumer, ConsumerMessages, JsMsg } from '@nats-io/jetstream';
 import { decode } from '../protocol/codec.ts';
 import { errorFields, type Log } from '../protocol/daemon/log.ts';
@@ -13,12 +17,16 @@ import type { Steps } from './steps.ts';
 import type { TaskStore } from './store.ts';
 
 export interface Reports {
-  start(consumer: Consumer): Promise<void>;
+  /** Folds from now on; what an earlier leader had taken and not acknowledged comes first. */
+  start(): void;
+  /** Safe to call twice. */
   stop(): Promise<void>;
   readonly counts: { readonly folded: number; readonly ignored: number; readonly malformed: number };
 }
 
 interface ReportsOptions {
+  /** Makes the consumer anew, which gives back whatever somebody else has taken and not acknowledged. */
+  readonly open: () => Promise<Consumer>;
   readonly prefix: string;
   readonly store: TaskStore;
   readonly mirror: Mirror;
@@ -32,13 +40,15 @@ interface ReportsOptions {
 
 /** The store did not answer: it is asked again soon. */
 const STORE_RETRY_MS = 1_000;
+/** How long one request for messages stands. A server that restarts forgets it, which shows after about as long. */
+const PULL_MS = 3_000;
 /** A report newer than this code waits for somebody who knows it. */
 const PARK_MS = 60_000;
 
 export function createReports(options: ReportsOptions): Reports {
   const { store, mirror, steps, log } = options;
   const counts = { folded: 0, ignored: 0, malformed: 0 };
-  let messages: ConsumerMessages | undefined;
+  let following: { readonly stop: () => Promise<void> } | undefined;
 
   const apply = async (report: Report): Promise<void> => {
     const entry = await lookUp(store, mirror, report.task_id);
@@ -76,7 +86,7 @@ export function createReports(options: ReportsOptions): Reports {
     const before = entry.state;
     let step = folded.step;
     if (report.kind === 'finished' && folded.keep_text && report.text !== undefined) {
-      const kept = await keepText(report);
+      const kept = await keepText(report, entry.seq);
       // An answer that another attempt has already stored stands, and the task ends with it.
       if (step.step === 'complete') step = { ...step, attempt: kept };
     }
@@ -89,14 +99,14 @@ export function createReports(options: ReportsOptions): Reports {
   };
 
   /** @returns the attempt whose answer is the stored one */
-  const keepText = async (report: FinishedReport): Promise<number> => {
+  const keepText = async (report: FinishedReport, seq: number): Promise<number> => {
     const { task_id, attempt, text } = report;
     if (text === undefined) return attempt;
     if ('ref' in text && !(await store.hasResultSlices(task_id, attempt, text.ref.slices))) {
       throw new CcliError('slices_incomplete', 'A slice of the answer is not stored yet.');
     }
-    const created = await store.createResult({ ...report, text });
-    return created ? attempt : ((await store.result(task_id))?.attempt ?? attempt);
+    const created = await store.createResult({ ...report, text }, seq);
+    return created ? attempt : ((await store.result(task_id, seq))?.attempt ?? attempt);
   };
 
   const handle = async (message: JsMsg): Promise<void> => {
@@ -129,18 +139,60 @@ export function createReports(options: ReportsOptions): Reports {
     }
   };
 
+  /** Until `signal` aborts, also through the loss of the consumer or of the stream. */
+  const follow = async (signal: AbortSignal): Promise<void> => {
+    while (!signal.aborted) {
+      try {
+        const consumer = await options.open();
+        const messages = await consumer.consume({
+          max_messages: 256,
+          expires: PULL_MS,
+          abort_on_missing_resource: true,
+          callback: message => {
+            options.handOver(handle(message));
+          },
+        });
+        await closedOr(messages, signal);
+      } catch (error) {
+        log.warn('reports_not_followed', errorFields(error));
+      }
+      await delay(STORE_RETRY_MS, undefined, { signal }).catch(() => undefined);
+    }
+  };
+
   return {
     counts,
-    async start(consumer) {
-      messages = await consumer.consume({
-        max_messages: 256,
-        callback: message => {
-          options.handOver(handle(message));
+    start() {
+      if (following !== undefined) return;
+      const controller = new AbortController();
+      const done = follow(controller.signal);
+      options.handOver(done);
+      following = {
+        async stop() {
+          controller.abort();
+          await done;
         },
-      });
+      };
     },
     async stop() {
-      await messages?.close();
+      const stopped = following?.stop();
+      following = undefined;
+      await stopped;
     },
   };
+}
+
+/** Settles once no message comes any more: the consumer has gone, or `signal` has aborted and ours is closed. */
+async function closedOr(messages: ConsumerMessages, signal: AbortSignal): Promise<void> {
+  const close = (): void => {
+    void messages.close();
+  };
+  signal.addEventListener('abort', close, { once: true });
+  if (signal.aborted) close();
+  try {
+    const failure = await messages.closed();
+    if (failure instanceof Error && !signal.aborted) throw failure;
+  } finally {
+    signal.removeEventListener('abort', close);
+  }
 }

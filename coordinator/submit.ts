@@ -7,18 +7,20 @@ import { CcliError, fromErrorBody } from '../protocol/errors.ts';
 import { MAX_PROMPT_BYTES, SUBMIT_WAIT_MS } from '../protocol/limits.ts';
 import type { SubmitRequest } from '../protocol/operation.ts';
 import { type TaskOptions, TaskOptionsSchema, type TaskRequest } from '../protocol/task.ts';
-import { cut, fitsInline, type Text } from '../protocol/text.ts';
+import { cut, fitsInline, type Text, type TextRef } from '../protocol/text.ts';
 import type { CallContext } from './caller.ts';
 import { assess } from './core/placement.ts';
 import type { Fleet } from './fleet.ts';
 import { lookUp } from './lookup.ts';
 import type { Mirror, TaskEntry } from './mirror.ts';
 import type { TaskStore } from './store.ts';
+import type { Need, StoreUsage } from './store-usage.ts';
 
 interface SubmitOptions {
   readonly store: TaskStore;
   readonly mirror: Mirror;
   readonly fleet: Fleet;
+  readonly usage: Pick<StoreUsage, 'refusal' | 'count'>;
   readonly activate: () => void;
 }
 
@@ -26,7 +28,7 @@ export type Submit = (request: SubmitRequest, context: CallContext) => Promise<T
 
 const LOOK_AGAIN_MS = 100;
 
-export function createSubmit({ store, mirror, fleet, activate }: SubmitOptions): Submit {
+export function createSubmit({ store, mirror, fleet, usage, activate }: SubmitOptions): Submit {
   /** The task an id already names, if it is the same request. @throws CcliError `idempotency_conflict` */
   const existing = async (wanted: TaskRequest): Promise<TaskEntry | undefined> => {
     const found = await store.request(wanted.task_id);
@@ -59,14 +61,22 @@ export function createSubmit({ store, mirror, fleet, activate }: SubmitOptions):
   };
 
   return async (submitted, { caller, signal }) => {
-    const { prompt_bytes, prompt, slices } = await readPrompt(submitted, store);
+    const { prompt_bytes, prompt, slices } = readPrompt(submitted);
     const options = TaskOptionsSchema.parse(submitted);
     const task_id = submitted.task_id ?? taskIdFor(caller, submitted.idempotency_key);
     if (mirror.get(task_id) === undefined) await placeable(fleet, options, prompt_bytes, signal);
     const request: TaskRequest = { v: WIRE_VERSION, task_id, caller, prompt, prompt_bytes, options };
-    // Slices go by the task's id: those of a task that is there already must not be overwritten.
-    const before = slices.length === 0 ? undefined : await existing(request);
-    if (before === undefined) await storeSlices(store, task_id, slices);
+    const need = needOf(request);
+    const refusal = mirror.get(task_id) === undefined ? usage.refusal(need) : undefined;
+    // What is there already needs no room, and its slices need not be stored again.
+    const looked = 'ref' in prompt || refusal !== undefined;
+    const before = looked ? await existing(request) : undefined;
+    if (before === undefined && refusal !== undefined) throw refusal;
+    if (before === undefined) {
+      usage.count(need);
+      if ('ref' in prompt)
+        await store.putPrompt(task_id, prompt.ref, slices ?? (await uploaded(store, task_id, prompt.ref)));
+    }
     const entry = before ?? (await create(request));
     if (entry === undefined)
       throw new CcliError('store_unavailable', 'The task was stored but cannot be read back.');
@@ -79,14 +89,11 @@ interface ReadPrompt {
   readonly prompt_bytes: number;
   /** What the request is to hold. */
   readonly prompt: Text;
-  /** What does not fit into it and is still to be stored. */
-  readonly slices: readonly Uint8Array[];
+  /** What does not fit into it and is still to be stored; undefined when it was uploaded. */
+  readonly slices: readonly Uint8Array[] | undefined;
 }
 
-async function readPrompt(
-  { prompt, prompt_ref, task_id }: SubmitRequest,
-  store: TaskStore,
-): Promise<ReadPrompt> {
+function readPrompt({ prompt, prompt_ref, task_id }: SubmitRequest): ReadPrompt {
   if (prompt === undefined && prompt_ref !== undefined) {
     if (task_id === undefined) {
       throw new CcliError(
@@ -95,8 +102,7 @@ async function readPrompt(
       );
     }
     checkSize(prompt_ref.size_bytes);
-    checkText(await store.verifyPrompt(task_id, prompt_ref));
-    return { prompt_bytes: prompt_ref.size_bytes, prompt: { ref: prompt_ref }, slices: [] };
+    return { prompt_bytes: prompt_ref.size_bytes, prompt: { ref: prompt_ref }, slices: undefined };
   }
   if (prompt === undefined || prompt_ref !== undefined) {
     throw new CcliError('invalid_request', 'Give exactly one of prompt and prompt_ref.');
@@ -112,9 +118,19 @@ async function readPrompt(
   return { prompt_bytes, prompt: { ref }, slices };
 }
 
-async function storeSlices(store: TaskStore, task_id: string, slices: readonly Uint8Array[]): Promise<void> {
-  for (const [index, slice] of slices.entries()) await store.putPromptSlice(task_id, index, slice);
+async function uploaded(store: TaskStore, task_id: string, ref: TextRef): Promise<readonly Uint8Array[]> {
+  const { text, slices } = await store.uploaded(task_id, ref);
+  checkText(text);
+  return slices;
 }
+
+/** Besides its texts, a request costs its options and its name, and a slice its name and the mark of its end. */
+const RECORD_BYTES = 1024;
+
+const needOf = ({ prompt, prompt_bytes }: TaskRequest): Need =>
+  'ref' in prompt
+    ? { tasks: RECORD_BYTES, blobs: prompt_bytes + prompt.ref.slices * RECORD_BYTES }
+    : { tasks: RECORD_BYTES + prompt_bytes, blobs: 0 };
 
 function checkText(prompt: string): void {
   if (prompt.trim() === '') throw new CcliError('prompt_empty');

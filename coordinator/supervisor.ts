@@ -4,12 +4,14 @@
  *     assigned ──asked until the node answers──> accepted ──its reports do the rest──>
  *
  * A node that does not answer is asked again, itself and no other: only its word, a confirmed stop, or a silence of
- * `lost_after_ms` makes room for another attempt.
+ * `lost_after_ms` makes room for another attempt. Until then the attempts of a silent node are suspect, and left alone.
+ * One that a node has accepted and lists no more is asked after, without ever being begun anew.
  */
+import type { StopReason } from '../protocol/control.ts';
 import { CcliError, toErrorBody } from '../protocol/errors.ts';
 import { LOST_AFTER_INTERVALS } from '../protocol/limits.ts';
 import { type Attempt, isTerminal } from '../protocol/task.ts';
-import type { AttemptCare } from './attempt.ts';
+import { type AttemptCare, deadlineLeft, stepAfterStop } from './attempt.ts';
 import type { Fleet, NodeSight } from './fleet.ts';
 import type { Mirror, TaskEntry } from './mirror.ts';
 import type { Steps } from './steps.ts';
@@ -21,6 +23,8 @@ export interface Supervisor {
   stopStrays(): void;
   /** Forgets attempts that are over. */
   tidy(): void;
+  /** Forgets everything: what another coordinator did meanwhile is not known here. */
+  reset(): void;
 }
 
 interface SupervisorOptions {
@@ -30,6 +34,11 @@ interface SupervisorOptions {
   readonly care: AttemptCare;
   readonly clock: () => number;
   readonly lost_after_ms: number;
+  /**
+   * Whether every report that the node has sent so far is folded: one that still waits may be the very end of an attempt
+   * that seems to be gone. Rejects when that cannot be told.
+   */
+  readonly reportsFolded: (node: string) => Promise<boolean>;
   /** Runs work in the background and looks at everything again when it is done. */
   readonly act: (what: string, task_id: string, work: Promise<unknown>) => void;
   /** Looks at everything again at this time. */
@@ -48,18 +57,26 @@ interface Notes {
   next_at_ms: number;
   /** Since when the node has not listed it. */
   missing_since_ms: number | undefined;
+  /** When it may be asked after again. */
+  recall_at_ms: number;
+  /** The node has said that it does not know it, and will never begin it. */
+  unknown: boolean;
+  given_up_since_ms: number | undefined;
+  next_give_up_ms: number;
 }
 
 const AGAIN_FROM_MS = 500;
 const AGAIN_TO_MS = 5_000;
+/** For how many times `lost_after_ms` reports that are not folded keep an attempt from being given up. */
+const UNFOLDED_PATIENCE = 10;
 /** A node that has not confirmed a stop after this many tries is not waited for. */
 const STOP_TRIES = 3;
 
 export function createSupervisor(options: SupervisorOptions): Supervisor {
   const { mirror, fleet, steps, care, clock } = options;
   const notes = new Map<string, Notes>();
-  /** Attempts that were told to stop although their task has ended. */
-  const strays = new Set<string>();
+  /** Attempts whose task has ended, and when each may be told once more to stop. */
+  const strays = new Map<string, number>();
 
   const notesOn = (task_id: string, attempt: number): Notes => {
     const known = notes.get(task_id);
@@ -73,6 +90,10 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       stop_confirmed: false,
       next_at_ms: 0,
       missing_since_ms: undefined,
+      recall_at_ms: 0,
+      unknown: false,
+      given_up_since_ms: undefined,
+      next_give_up_ms: 0,
     };
     notes.set(task_id, fresh);
     return fresh;
@@ -96,54 +117,85 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     });
   };
 
-  const stop = (entry: TaskEntry, own: Notes, attempt: Attempt, instance_id: string): void => {
+  const stop = (entry: TaskEntry, own: Notes, attempt: Attempt, to: string, reason: StopReason): void => {
     act('stop', entry, own, async () => {
-      const confirmed = await care.stop(entry, attempt, instance_id);
+      const confirmed = await care.stop(entry, attempt, to, reason);
       own.stopped += 1;
       own.stop_confirmed ||= confirmed;
       own.next_at_ms = clock() + AGAIN_FROM_MS;
       if (confirmed || own.stopped < STOP_TRIES) return;
-      await steps.inTurn(entry.task_id, () => steps.take(entry, { step: 'cancel', stop_confirmed: false }));
+      const step = stepAfterStop(reason, attempt.attempt, false);
+      await steps.inTurn(entry.task_id, () => steps.take(entry, step));
+    });
+  };
+
+  const recall = (entry: TaskEntry, own: Notes, attempt: Attempt, instance_id: string): void => {
+    act('recall', entry, own, async () => {
+      const known = await care.recall(entry, instance_id);
+      own.recall_at_ms = clock() + AGAIN_TO_MS;
+      if (known === 'under_way') own.missing_since_ms = undefined;
+      own.unknown ||= known === 'unknown';
     });
   };
 
   const giveUp = (entry: TaskEntry, own: Notes, attempt: Attempt, error: CcliError): void => {
-    act('give up', entry, own, () => care.giveUp(entry, attempt, toErrorBody(error), false));
+    act('give up', entry, own, async () => {
+      own.next_give_up_ms = clock() + AGAIN_FROM_MS;
+      options.wakeAt(own.next_give_up_ms);
+      own.given_up_since_ms ??= clock();
+      // A report that nobody can read waits in the stream for ever, and must not keep the attempt with it.
+      const patient = clock() - own.given_up_since_ms < UNFOLDED_PATIENCE * options.lost_after_ms;
+      if (patient && !(await options.reportsFolded(attempt.node))) return;
+      await care.giveUp(entry, attempt, toErrorBody(error), false);
+    });
+  };
+
+  /** For how long the node has not listed an attempt that it had accepted, with nothing left to send. */
+  const missingFor = ({ state, task_id }: TaskEntry, own: Notes, { advert }: NodeSight): number => {
+    const taken = state.status === 'running' || own.accepted_by !== undefined;
+    const listed = advert.running.some(one => one.task_id === task_id && one.attempt === own.attempt);
+    if (!taken || listed || advert.outbox > 0) own.missing_since_ms = undefined;
+    else own.missing_since_ms ??= clock();
+    return own.missing_since_ms === undefined ? 0 : clock() - own.missing_since_ms;
   };
 
   /**
-   * Whether the node does not list the attempt, has nothing left to send, and this has been so for as long as a silent
-   * node is waited for. Its report is then not going to come: the journal was lost, or the report was unreadable.
+   * Why the attempt will not be heard of again, if so. One that its node has long since finished and sent, and whose
+   * report has not come, has been lost with the stream or could not be read.
    */
-  const isForgotten = ({ task_id }: TaskEntry, own: Notes, { advert }: NodeSight): boolean => {
-    const listed = advert.running.some(one => one.task_id === task_id && one.attempt === own.attempt);
-    if (listed || advert.outbox > 0) own.missing_since_ms = undefined;
-    else own.missing_since_ms ??= clock();
-    const grace_ms = Math.max(options.lost_after_ms, LOST_AFTER_INTERVALS * advert.interval_ms);
-    return own.missing_since_ms !== undefined && clock() - own.missing_since_ms > grace_ms;
-  };
-
-  /** Why the attempt will not be heard of again, if so. */
   const whyGone = (
-    entry: TaskEntry,
+    missing_ms: number,
     own: Notes,
     attempt: Attempt,
     sight: NodeSight | undefined,
   ): CcliError | undefined => {
     if (sight?.alive === true) {
-      const taken = entry.state.status === 'running' || own.accepted_by !== undefined;
-      return taken && isForgotten(entry, own, sight) ? new CcliError('agent_restarted') : undefined;
+      const grace_ms = Math.max(options.lost_after_ms, LOST_AFTER_INTERVALS * sight.advert.interval_ms);
+      return own.unknown || missing_ms > grace_ms ? new CcliError('agent_restarted') : undefined;
     }
     if (fleet.silence(attempt.node) <= options.lost_after_ms) return undefined;
     return new CcliError('node_lost', `Node ${attempt.node} fell silent during the attempt.`);
   };
 
-  const endCancelled = (entry: TaskEntry, own: Notes): void => {
-    act('end cancelled', entry, own, async () => {
-      const step = { step: 'cancel' as const, stop_confirmed: own.stop_confirmed };
+  const endStopped = (entry: TaskEntry, own: Notes, attempt: Attempt, reason: StopReason): void => {
+    act('end stopped', entry, own, async () => {
+      const step = stepAfterStop(reason, attempt.attempt, own.stop_confirmed);
       await steps.inTurn(entry.task_id, () => steps.take(entry, step));
     });
   };
+
+  /** Why the task is to end, whatever its attempt does. */
+  const whyStop = (entry: TaskEntry): StopReason | undefined => {
+    if (entry.cancel_requested) return 'cancelled';
+    const left_ms = deadlineLeft(entry, clock());
+    if (left_ms === undefined) return undefined;
+    if (left_ms > 0) options.wakeAt(clock() + left_ms);
+    return left_ms <= 0 ? 'deadline_passed' : undefined;
+  };
+
+  /** Two adverts in a row without it, and not asked after a moment ago. */
+  const isOdd = (own: Notes, missing_ms: number, { advert }: NodeSight): boolean =>
+    missing_ms > 2 * advert.interval_ms && clock() >= own.recall_at_ms;
 
   return {
     look(entry) {
@@ -155,13 +207,18 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       const instance_id = sight?.advert.instance_id ?? attempt.instance_id;
       const due = clock() >= own.next_at_ms;
       if (!due) options.wakeAt(own.next_at_ms);
-      const gone = whyGone(entry, own, attempt, sight);
+      const missing_ms = sight?.alive === true ? missingFor(entry, own, sight) : 0;
+      const gone = whyGone(missing_ms, own, attempt, sight);
+      const reason = whyStop(entry);
       const unasked = entry.state.status === 'assigned' && own.accepted_by !== instance_id;
-      if (entry.cancel_requested) {
-        if (gone !== undefined) endCancelled(entry, own);
-        else if (due && own.stopped < STOP_TRIES) stop(entry, own, attempt, instance_id);
-      } else if (gone !== undefined) giveUp(entry, own, attempt, gone);
-      else if (due && unasked && sight?.contested !== true) ask(entry, own, instance_id);
+      if (reason !== undefined) {
+        if (gone !== undefined) endStopped(entry, own, attempt, reason);
+        else if (due && own.stopped < STOP_TRIES) stop(entry, own, attempt, instance_id, reason);
+      } else if (gone !== undefined) {
+        if (clock() >= own.next_give_up_ms) giveUp(entry, own, attempt, gone);
+      } else if (sight?.contested === true) return;
+      else if (due && unasked) ask(entry, own, instance_id);
+      else if (sight !== undefined && isOdd(own, missing_ms, sight)) recall(entry, own, attempt, instance_id);
     },
     stopStrays() {
       const listed = new Set<string>();
@@ -173,18 +230,22 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
           if (entry === undefined || known === undefined || !isTerminal(entry.state.status)) continue;
           const key = `${advert.instance_id}/${task_id}.${attempt}`;
           listed.add(key);
-          if (strays.has(key)) continue;
-          strays.add(key);
-          options.act('stop stray', task_id, care.stop(entry, known, advert.instance_id));
+          if (clock() < (strays.get(key) ?? 0)) continue;
+          strays.set(key, clock() + AGAIN_TO_MS);
+          options.act('stop stray', task_id, care.stop(entry, known, advert.instance_id, 'cancelled'));
         }
       }
-      for (const key of strays) if (!listed.has(key)) strays.delete(key);
+      for (const key of strays.keys()) if (!listed.has(key)) strays.delete(key);
     },
     tidy() {
       for (const task_id of notes.keys()) {
         const status = mirror.get(task_id)?.state.status;
         if (status !== 'assigned' && status !== 'running') notes.delete(task_id);
       }
+    },
+    reset() {
+      notes.clear();
+      strays.clear();
     },
   };
 }

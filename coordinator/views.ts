@@ -6,7 +6,14 @@ import type { Candidate } from './core/placement.ts';
 import type { NodeSight } from './fleet.ts';
 import type { TaskEntry } from './mirror.ts';
 
-export function taskView(entry: TaskEntry, result: TaskResult | undefined): TaskView {
+/** What stands beside the entry. */
+interface Beside {
+  readonly result?: TaskResult | undefined;
+  readonly waiting_for?: string | undefined;
+  readonly suspect?: boolean;
+}
+
+export function taskView(entry: TaskEntry, { result, waiting_for, suspect = false }: Beside = {}): TaskView {
   const { state } = entry;
   const attempt =
     state.attempts.find(known => known.attempt === state.result_attempt) ?? state.attempts.at(-1);
@@ -17,7 +24,8 @@ export function taskView(entry: TaskEntry, result: TaskResult | undefined): Task
     prompt_bytes: entry.prompt_bytes,
     options: entry.options,
     ...(attempt !== undefined && { agent_id: attempt.agent_id, node: attempt.node }),
-    ...(state.status === 'queued' && entry.waiting_for !== undefined && { waiting_for: entry.waiting_for }),
+    ...(waiting_for !== undefined && { waiting_for }),
+    ...(suspect && { suspect }),
     attempts: state.attempts,
     ...(state.error !== undefined && { error: state.error }),
     ...(result !== undefined && answerOf(result)),
@@ -50,7 +58,7 @@ export function taskSummary(entry: TaskEntry): TaskSummary {
     created_at_ms,
     updated_at_ms,
     attempts,
-  } = taskView(entry, undefined);
+  } = taskView(entry);
   return {
     task_id,
     status,

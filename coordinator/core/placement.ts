@@ -22,10 +22,12 @@ export interface Demand {
 
 /**
  * `misfit`: could never take this task. `broken`: could, once somebody mends its set-up. `away`: cannot be reached or
- * takes nothing new. `busy`: will have room again by itself. `free`: takes it now.
+ * takes nothing new. `busy`: will have room again by itself. `cooling`: likewise, once a pause that its model service
+ * asked for is over. `free`: takes it now.
  */
 export type Fit =
   | { readonly fit: 'free' }
+  | { readonly fit: 'cooling'; readonly why: ErrorBody; readonly left_ms: number }
   | { readonly fit: 'misfit' | 'broken' | 'away' | 'busy'; readonly why: ErrorBody };
 
 const why = (code: ErrorCode, message: string): ErrorBody => ({
@@ -52,8 +54,12 @@ export function fitOf(candidate: Candidate, { options, prompt_bytes }: Demand): 
   }
   if (status.health === 'starting')
     return { fit: 'busy', why: why('agent_starting', `${status.agent_id} is starting.`) };
-  if ((status.cooldown_ms ?? 0) > 0)
-    return { fit: 'busy', why: why('rate_limited', `${status.agent_id} is cooling down.`) };
+  const left_ms = status.cooldown_ms ?? 0;
+  if (left_ms > 0) {
+    const code = status.cooldown_code ?? 'rate_limited';
+    const left = `${status.agent_id} is cooling down (${code}) for another ${Math.ceil(left_ms / 1000)} s.`;
+    return { fit: 'cooling', left_ms, why: { ...why(code, left), retry_after_ms: Math.round(left_ms) } };
+  }
   if (candidate.used >= status.max_concurrent) {
     const slots = status.max_concurrent === 1 ? 'The only slot' : `All ${status.max_concurrent} slots`;
     const verb = status.max_concurrent === 1 ? 'is' : 'are';

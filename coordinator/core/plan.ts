@@ -17,6 +17,8 @@ export interface QueuedTask extends Demand {
   readonly task_id: string;
   /** Order of arrival: the revision of its request. */
   readonly seq: number;
+  /** Why the last attempt failed. */
+  readonly last_error: ErrorBody | undefined;
   /** The number its next attempt will have. */
   readonly attempt: number;
   /** Agents on which an earlier attempt did not succeed: others go first. */
@@ -25,6 +27,8 @@ export interface QueuedTask extends Demand {
   readonly waited_ms: number;
   /** What remains of a pause after a failure. */
   readonly pause_ms: number;
+  /** What remains until the task's own deadline; undefined when it has none. */
+  readonly deadline_left_ms: number | undefined;
 }
 
 export interface Snapshot {
@@ -64,6 +68,10 @@ export function plan(snapshot: Snapshot): Action[] {
     const { task_id } = task;
     const shape = shapeOf(task, smallest_limit);
     const known = exhausted.get(shape);
+    if (task.deadline_left_ms !== undefined && task.deadline_left_ms <= 0) {
+      actions.push({ action: 'fail', task_id, error: deadlinePassed(task) });
+      continue;
+    }
     const expired = task.options.max_queue_ms !== undefined && task.waited_ms >= task.options.max_queue_ms;
     if (task.pause_ms > 0 && !expired) {
       actions.push({ action: 'wait', task_id, why: 'a pause after the last attempt' });
@@ -115,8 +123,26 @@ function decide(task: QueuedTask, candidates: readonly Candidate[], expired: boo
   };
 }
 
+/** Why a task is not running, for whoever does not plan it. */
+export function whyWaiting(task: QueuedTask, candidates: readonly Candidate[]): string | undefined {
+  const [action] = plan({ queued: [task], candidates });
+  return action?.action === 'wait' ? action.why : undefined;
+}
+
+/** A task that failed before tells of that too: the deadline alone would hide why it took so long. */
+const deadlinePassed = ({ last_error }: QueuedTask): ErrorBody => {
+  const { says, retryable } = ERRORS.deadline_passed;
+  const before =
+    last_error === undefined ? '' : ` The last attempt failed: ${last_error.message.slice(0, 500)}`;
+  return { code: 'deadline_passed', message: `${says}${before}`, retryable };
+};
+
 const reasonToWait = (fits: readonly Fit[]): ErrorBody | undefined => {
-  for (const kind of ['busy', 'away', 'broken'] as const) {
+  const cooling = fits.flatMap(fit => (fit.fit === 'cooling' ? [fit] : []));
+  const [earliest] = cooling.sort((a, b) => a.left_ms - b.left_ms);
+  const others = fits.filter(fit => fit.fit === 'busy' || fit.fit === 'away');
+  if (earliest !== undefined && others.length === 0) return earliest.why;
+  for (const kind of ['busy', 'cooling', 'away', 'broken'] as const) {
     const found = fits.find(fit => fit.fit === kind);
     if (found !== undefined && found.fit !== 'free') return found.why;
   }

@@ -15,6 +15,16 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'attempt_unknown',
 ]);
 
+/**
+ * What puts an agent on a cooldown, which its node keeps and advertises. The task itself need not wait for it: another
+ * agent may be free; and when none is, it waits for the earliest.
+ */
+const COOLING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'rate_limited',
+  'quota_exhausted',
+  'model_unavailable',
+]);
+
 /** A node's "no" because its agent is not set up. From a run, the same codes mean that the task met it and failed. */
 const UNREADY: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'cli_missing',
@@ -31,7 +41,10 @@ const LONGEST_PAUSE_MS = 60_000;
 const REFUSAL_PAUSE_MS = 250;
 const LONGEST_REFUSAL_PAUSE_MS = 5_000;
 
-export type Verdict = { readonly again: true; readonly after_ms: number } | { readonly again: false };
+/** `refusal`: it uses up none of `max_attempts`. */
+export type Verdict =
+  | { readonly again: true; readonly after_ms: number; readonly refusal: boolean }
+  | { readonly again: false };
 
 interface Failure {
   readonly error: ErrorBody;
@@ -49,10 +62,11 @@ export function judgeFailure({ error, refused, attempts, options, random }: Fail
   if (attempts.length >= MAX_RECORDED_ATTEMPTS) return { again: false };
   const jitter = 0.5 + random / 2;
   const earlier = attempts.slice(0, -1);
-  if (refused && (REFUSALS.has(error.code) || UNREADY.has(error.code))) {
+  if (refused && speaksOfNode(error.code)) {
     const refusals = earlier.filter(attempt => !hasRun(attempt)).length;
     return {
       again: true,
+      refusal: true,
       after_ms: jitter * Math.min(REFUSAL_PAUSE_MS * 2 ** refusals, LONGEST_REFUSAL_PAUSE_MS),
     };
   }
@@ -60,8 +74,11 @@ export function judgeFailure({ error, refused, attempts, options, random }: Fail
   if (!ERRORS[error.code].retryable || ran >= (options.max_attempts ?? DEFAULT_MAX_ATTEMPTS))
     return { again: false };
   const backoff = jitter * Math.min(FIRST_PAUSE_MS * 2 ** (ran - 1), LONGEST_PAUSE_MS);
-  return { again: true, after_ms: Math.max(backoff, error.retry_after_ms ?? 0) };
+  const asked_ms = COOLING.has(error.code) ? 0 : (error.retry_after_ms ?? 0);
+  return { again: true, refusal: false, after_ms: Math.max(backoff, asked_ms) };
 }
 
-const hasRun = ({ started, error }: Attempt): boolean =>
-  started || error === undefined || !(REFUSALS.has(error.code) || UNREADY.has(error.code));
+const speaksOfNode = (code: ErrorCode): boolean =>
+  REFUSALS.has(code) || UNREADY.has(code) || COOLING.has(code);
+
+const hasRun = ({ refused }: Attempt): boolean => refused !== true;

@@ -6,21 +6,28 @@ import { queuedState, type TaskState, type TaskStatus } from '../../protocol/tas
 const NEVER = new AbortController().signal;
 const LONG_MS = 60_000;
 
-const request = (task_id: string, revision: number): StoreChange => ({
+const request = (task_id: string, revision: number, age_ms?: number): StoreChange => ({
   record: 'request',
-  request: { v: 1, task_id, caller: 'local', prompt: { inline: '2+2?' }, prompt_bytes: 4, options: {} },
+  request: { task_id, caller: 'local', prompt_bytes: 4, options: {} },
   revision,
   created_at_ms: 1_000,
+  ...(age_ms !== undefined && { age_ms }),
 });
 const state = (
   task_id: string,
   status: TaskStatus,
   revision: number,
-  more: Partial<TaskState> = {},
-): StoreChange => ({ record: 'state', state: { ...queuedState(task_id, 1), status, ...more }, revision });
-const cancel = (task_id: string): StoreChange => ({
+  { age_ms, ...more }: Partial<TaskState> & { age_ms?: number } = {},
+): StoreChange => ({
+  record: 'state',
+  state: { ...queuedState(task_id, 1), status, ...more },
+  revision,
+  ...(age_ms !== undefined && { age_ms }),
+});
+const cancel = (task_id: string, revision = 8): StoreChange => ({
   record: 'cancel',
   cancel: { v: 1, task_id, caller: 'local' },
+  revision,
 });
 
 function mirrored() {
@@ -56,12 +63,6 @@ describe('the mirror', () => {
     expect(mirror.get('a')).toMatchObject({ seq: 3, state_revision: 0, caller: 'local', prompt_bytes: 4 });
   });
 
-  test('keeps no prompt', () => {
-    const { mirror, apply } = mirrored();
-    apply(request('a', 1));
-    expect(JSON.stringify(mirror.get('a'))).not.toContain('2+2?');
-  });
-
   test('moves a task from list to list and counts it once', () => {
     const { mirror, apply, lists, changes } = mirrored();
     apply(request('a', 1), state('a', 'assigned', 2));
@@ -87,7 +88,7 @@ describe('the mirror', () => {
   test('is not moved by news it has had, or that something newer has overtaken', () => {
     const { mirror, apply, changes } = mirrored();
     apply(request('a', 1), state('a', 'running', 4));
-    apply(state('a', 'running', 4), state('a', 'assigned', 3), request('a', 9));
+    apply(state('a', 'running', 4), state('a', 'assigned', 3), request('a', 1));
     expect(mirror.get('a')).toMatchObject({ seq: 1, state_revision: 4, state: { status: 'running' } });
     expect(changes).toEqual(['a queued', 'a running']);
   });
@@ -96,6 +97,84 @@ describe('the mirror', () => {
     const { mirror, apply } = mirrored();
     apply(state('ghost', 'running', 2), cancel('ghost'));
     expect(mirror.get('ghost')).toBeUndefined();
+    expect(mirror.orphans()).toEqual(['ghost']);
+  });
+
+  test('counts waits, pauses and the time since the end from when they were stored', () => {
+    const { mirror, apply, at } = mirrored();
+    at(10_000);
+    apply(request('a', 1, 4_000), state('a', 'queued', 2, { retry_after_ms: 3_000, age_ms: 1_000 }));
+    expect(mirror.get('a')).toMatchObject({
+      accepted_since_ms: 6_000,
+      queued_since_ms: 9_000,
+      not_before_ms: 12_000,
+      ended_since_ms: undefined,
+    });
+    apply(state('a', 'failed', 3, { age_ms: 500 }));
+    expect(mirror.get('a')).toMatchObject({ accepted_since_ms: 6_000, ended_since_ms: 9_500 });
+  });
+
+  test('forgets what was purged, and wakes whoever waits for it', async () => {
+    const { mirror, apply, lists } = mirrored();
+    apply(request('a', 1));
+    const waiting = mirror.ended('a', LONG_MS, NEVER);
+    mirror.forget('a', 1);
+    await waiting;
+    expect(mirror.get('a')).toBeUndefined();
+    expect(lists()).toEqual({ queued: [], active: [] });
+    expect(mirror.counts().queued).toBe(0);
+  });
+
+  test('is rebuilt as a whole: nothing of what it knew is left', async () => {
+    const { mirror, apply, lists } = mirrored();
+    apply(request('a', 100), state('a', 'running', 104), request('b', 101), cancel('ghost', 102));
+    const waiting = mirror.ended('a', LONG_MS, NEVER);
+    mirror.rebuild([request('b', 1), state('b', 'running', 2), request('c', 3)]);
+    await waiting;
+    expect(lists()).toEqual({ queued: ['c'], active: ['b'] });
+    expect(mirror.get('a')).toBeUndefined();
+    expect(mirror.get('b')).toMatchObject({ seq: 1, state_revision: 2 });
+    expect(mirror.counts()).toMatchObject({ queued: 1, assigned: 0, running: 1 });
+    expect(mirror.orphans()).toEqual([]);
+    expect(mirror.newest()).toBe(3);
+  });
+});
+
+describe('what is left of an earlier task of the same id', () => {
+  test('counts as absent, but names the revision to compare with', () => {
+    const { mirror, apply, lists } = mirrored();
+    apply(cancel('a', 3), state('a', 'completed', 4), request('a', 9));
+    expect(lists()).toEqual({ queued: ['a'], active: [] });
+    expect(mirror.get('a')).toMatchObject({
+      seq: 9,
+      state: { status: 'queued', attempts: [] },
+      state_revision: 4,
+      cancel_requested: false,
+      ended_since_ms: undefined,
+    });
+    expect(mirror.orphans()).toEqual([]);
+    apply(state('a', 'assigned', 10));
+    expect(mirror.get('a')).toMatchObject({ state: { status: 'assigned' }, state_revision: 10 });
+  });
+
+  test('is replaced by the task that was submitted anew', () => {
+    const { mirror, apply, lists } = mirrored();
+    apply(request('a', 1), cancel('a', 2), state('a', 'cancelled', 3), request('a', 9), request('a', 1));
+    expect(lists()).toEqual({ queued: ['a'], active: [] });
+    expect(mirror.get('a')).toMatchObject({ seq: 9, state_revision: 3, cancel_requested: false });
+    expect(mirror.counts()).toMatchObject({ queued: 1, cancelled: 0 });
+    mirror.forget('a', 1);
+    expect(mirror.get('a')?.seq).toBe(9);
+  });
+
+  test('is no longer compared with once the purge has reached it', () => {
+    const { mirror, apply } = mirrored();
+    apply(state('a', 'completed', 4), request('a', 9));
+    mirror.noState('a');
+    expect(mirror.get('a')?.state_revision).toBe(0);
+    apply(state('a', 'assigned', 10));
+    mirror.noState('a');
+    expect(mirror.get('a')?.state_revision).toBe(10);
   });
 
   test('remembers a cancel, and tells of it once', () => {

@@ -1,17 +1,23 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import { createBlobPurge } from '../../coordinator/blob-purge.ts';
 import { createFleet, type Fleet } from '../../coordinator/fleet.ts';
 import { createMirror } from '../../coordinator/mirror.ts';
+import type { TaskStore } from '../../coordinator/store.ts';
+import type { StoreUsage } from '../../coordinator/store-usage.ts';
 import { createSubmit } from '../../coordinator/submit.ts';
+import { createUpload } from '../../coordinator/upload.ts';
 import { AdvertSchema } from '../../protocol/advert.ts';
 import type { AgentStatus } from '../../protocol/agent.ts';
 import { encode } from '../../protocol/codec.ts';
 import { createLog } from '../../protocol/daemon/log.ts';
+import { CcliError } from '../../protocol/errors.ts';
 import { INLINE_TEXT_BYTES, MAX_PROMPT_BYTES } from '../../protocol/limits.ts';
 import type { SubmitRequest } from '../../protocol/operation.ts';
+import { uploadBlob } from '../../protocol/subjects.ts';
 import { cut } from '../../protocol/text.ts';
 import { agent } from './core/snapshot.ts';
-import { testTaskStore } from './task-store.ts';
+import { ENDLESS, testStores } from './task-store.ts';
 
 /** A fleet that has heard of these agents, and does not wait for more. */
 function fleetOf(agents: readonly AgentStatus[]): Fleet {
@@ -47,24 +53,39 @@ function fleetOf(agents: readonly AgentStatus[]): Fleet {
 }
 
 async function door(...agents: readonly string[]) {
-  const store = await testTaskStore();
+  const { store, stores } = await testStores();
   const fleet = fleetOf(
     (agents.length === 0 ? ['walnut-gemini 0/2 max_prompt=33554432'] : agents).map(
       text => agent(text).status,
     ),
   );
   let activations = 0;
-  const coordinator = () => {
+  const coordinator = (usage: Pick<StoreUsage, 'refusal' | 'count'> = ENDLESS) => {
     const mirror = createMirror({ clock: () => 0, onChange: () => undefined });
     const activate = (): void => {
       activations += 1;
     };
-    const submit = createSubmit({ store, mirror, fleet, activate });
+    const submit = createSubmit({ store, mirror, fleet, usage, activate });
     return (request: SubmitRequest, caller = 'local') =>
       submit(request, { caller, signal: new AbortController().signal });
   };
-  return { store, coordinator, submit: coordinator(), activations: () => activations };
+  const upload = createUpload({ store, usage: ENDLESS });
+  return { store, stores, coordinator, submit: coordinator(), upload, activations: () => activations };
 }
+
+/** What a node would be given. */
+async function storedPrompt(store: TaskStore, task_id: string): Promise<string> {
+  const found = await store.request(task_id);
+  if (found === undefined) throw new Error(`no task ${task_id}`);
+  const { prompt } = found.request;
+  if ('inline' in prompt) return prompt.inline;
+  const slices: Uint8Array[] = [];
+  for (let index = 0; index < prompt.ref.slices; index += 1)
+    slices.push((await store.promptSlice(found.request, index)) ?? new Uint8Array());
+  return Buffer.concat(slices).toString();
+}
+
+const dataOf = (slice: Uint8Array | undefined): string => Buffer.from(slice ?? []).toString('base64');
 
 const refOf = (text: string) => {
   const bytes = new TextEncoder().encode(text);
@@ -98,18 +119,39 @@ describe('a submit', () => {
     const { ref } = refOf(LONG);
     expect(prompt_bytes).toBe(ref.size_bytes);
     expect((await store.request(task_id))?.request.prompt).toEqual({ ref });
-    expect((await store.verifyPrompt(task_id, ref)) === LONG).toBe(true);
+    expect((await storedPrompt(store, task_id)) === LONG).toBe(true);
   });
 
   test('of an uploaded prompt needs its id and all its slices', async () => {
-    const { store, submit } = await door();
+    const { store, submit, upload } = await door();
     const { slices, ref } = refOf(LONG);
     await expect(submit({ prompt_ref: ref })).rejects.toMatchObject({ code: 'invalid_request' });
-    const request = { prompt_ref: ref, task_id: 'uploaded' };
-    await store.putPromptSlice('uploaded', 0, slices[0] ?? new Uint8Array());
+    const task_id = 'uploaded';
+    const request = { prompt_ref: ref, task_id };
+    await upload({ task_id, index: 0, data: dataOf(slices[0]) });
     await expect(submit(request)).rejects.toMatchObject({ code: 'slices_incomplete' });
-    await store.putPromptSlice('uploaded', 1, slices[1] ?? new Uint8Array());
+    await upload({ task_id, index: 1, data: dataOf(slices[1]) });
     expect((await submit(request)).prompt_bytes).toBe(ref.size_bytes);
+    expect((await storedPrompt(store, task_id)) === LONG).toBe(true);
+  });
+
+  test('of an uploaded prompt can be begun anew by a caller that missed the answer', async () => {
+    const { submit, upload, stores } = await door();
+    const { slices, ref } = refOf(LONG);
+    const task_id = 'uploaded';
+    const uploadAll = async () => {
+      for (const [index, slice] of slices.entries()) await upload({ task_id, index, data: dataOf(slice) });
+    };
+    await uploadAll();
+    const { seq } = await submit({ prompt_ref: ref, task_id });
+    const purge = createBlobPurge(stores);
+    const { last_seq } = await purge.index();
+    for (const index of slices.keys()) await purge.remove(uploadBlob(task_id, index), last_seq);
+    await uploadAll();
+    expect((await submit({ prompt_ref: ref, task_id })).seq).toBe(seq);
+    await expect(upload({ task_id, index: 0, data: dataOf(Buffer.from('?')) })).rejects.toMatchObject({
+      code: 'idempotency_conflict',
+    });
   });
 
   test.each<[string, SubmitRequest, string]>([
@@ -126,7 +168,7 @@ describe('a submit', () => {
   ])('with %s is refused and stores nothing', async (_what, request, code) => {
     const { store, submit, activations } = await door('walnut-gemini 0/2 models=pro max_prompt=100');
     await expect(submit({ task_id: 't1', ...request })).rejects.toMatchObject({ code });
-    expect(await store.isEmpty()).toBe(true);
+    expect(await store.lastWatched()).toBe(0);
     expect(activations()).toBe(0);
   });
 
@@ -168,6 +210,25 @@ describe('a submit sent twice', () => {
     });
   });
 
+  test('with different long prompts at the same moment stores one of them, whole', async () => {
+    const { store, coordinator } = await door();
+    const texts = [LONG, `?${LONG}`, `${LONG}?`];
+    const ended = await Promise.allSettled(texts.map(prompt => coordinator()({ prompt, task_id: 'mine' })));
+    const accepted = texts.filter((_text, index) => ended[index]?.status === 'fulfilled');
+    expect(accepted).toHaveLength(1);
+    expect((await storedPrompt(store, 'mine')) === accepted[0]).toBe(true);
+  });
+
+  test('is answered with the first task even when the store takes nothing new', async () => {
+    const { coordinator } = await door();
+    const full = { refusal: () => new CcliError('store_full'), count: () => undefined };
+    const { seq } = await coordinator()({ prompt: 'a', task_id: 'mine' });
+    expect((await coordinator(full)({ prompt: 'a', task_id: 'mine' })).seq).toBe(seq);
+    await expect(coordinator(full)({ prompt: 'a', task_id: 'other' })).rejects.toMatchObject({
+      code: 'store_full',
+    });
+  });
+
   test('by different callers under one idempotency key is two tasks', async () => {
     const { submit } = await door();
     const request = { prompt: 'a', idempotency_key: 'k' };
@@ -180,7 +241,7 @@ describe('a submit sent twice', () => {
     await expect(submit({ prompt: `?${LONG}`, task_id: 'mine' })).rejects.toMatchObject({
       code: 'idempotency_conflict',
     });
-    expect((await store.verifyPrompt('mine', refOf(LONG).ref)) === LONG).toBe(true);
+    expect((await storedPrompt(store, 'mine')) === LONG).toBe(true);
     expect((await submit({ prompt: LONG, task_id: 'mine' })).task_id).toBe('mine');
   });
 });

@@ -1,12 +1,19 @@
-import { expect, test } from 'vitest';
-import type { AttemptCare } from '../../coordinator/attempt.ts';
+import { describe, expect, test } from 'vitest';
+import type { AttemptCare, Recalled } from '../../coordinator/attempt.ts';
 import { createFleet, type Fleet } from '../../coordinator/fleet.ts';
 import { createMirror, type Mirror } from '../../coordinator/mirror.ts';
 import { createSupervisor, type Supervisor } from '../../coordinator/supervisor.ts';
 import { type Advert, AdvertSchema } from '../../protocol/advert.ts';
 import { encode } from '../../protocol/codec.ts';
 import { createLog } from '../../protocol/daemon/log.ts';
-import { queuedState, type TaskState, type TaskStep, transition } from '../../protocol/task.ts';
+import { CcliError, toErrorBody } from '../../protocol/errors.ts';
+import {
+  queuedState,
+  type TaskOptions,
+  type TaskState,
+  type TaskStep,
+  transition,
+} from '../../protocol/task.ts';
 import { advertOf } from '../support/advert.ts';
 
 const LOST_AFTER_MS = 10_000;
@@ -24,8 +31,18 @@ interface World {
   readonly look: () => Promise<void>;
 }
 
+interface Setting extends TaskOptions {
+  /** What the node says of an attempt that it does not list. */
+  readonly recalled?: Recalled;
+  /** Reports of the node that wait in the stream. */
+  readonly waiting?: number;
+}
+
 /** The real mirror and fleet on a clock of their own; only what would go out over NATS is recorded instead. */
-function world(steps: readonly TaskStep[]): World {
+function world(
+  steps: readonly TaskStep[],
+  { recalled = 'finished', waiting = 0, ...options }: Setting = {},
+): World {
   let now = 0;
   let seq = 0;
   const clock = (): number => now;
@@ -35,8 +52,12 @@ function world(steps: readonly TaskStep[]): World {
   const done: string[] = [];
   const care: AttemptCare = {
     ask: (_entry, instance_id) => Promise.resolve(done.push(`ask ${instance_id}`) > 0),
-    stop: (_entry, { attempt }, instance_id) =>
-      Promise.resolve(done.push(`stop ${attempt} on ${instance_id}`) > 0),
+    recall: (_entry, instance_id) => {
+      done.push(`recall ${instance_id}`);
+      return Promise.resolve(recalled);
+    },
+    stop: (_entry, { attempt }, instance_id, reason) =>
+      Promise.resolve(done.push(`stop ${attempt} on ${instance_id}: ${reason}`) > 0),
     giveUp: (_entry, _attempt, error) => {
       done.push(`give up: ${error.code}`);
       return Promise.resolve();
@@ -49,6 +70,7 @@ function world(steps: readonly TaskStep[]): World {
     care,
     clock,
     lost_after_ms: LOST_AFTER_MS,
+    reportsFolded: () => Promise.resolve(waiting === 0),
     steps: {
       take: (_entry, step) => Promise.resolve(done.push(JSON.stringify(step)) > 0),
       inTurn: (_task_id, turn) => turn(),
@@ -56,7 +78,6 @@ function world(steps: readonly TaskStep[]): World {
     act: (_what, _task_id, started) => work.push(started),
     wakeAt: nothing,
   });
-  const options = {};
   const prompt = { inline: 'x' };
   const request = { v: 1, task_id: 'task', caller: 'local', prompt, prompt_bytes: 1, options };
   mirror.apply({ record: 'request', request, revision: 1, created_at_ms: 0 });
@@ -107,19 +128,75 @@ test('an attempt that a later daemon took up is left alone for as long as that d
   expect(done).toEqual([]);
 });
 
-test('an attempt that its node does not list, with nothing left to send, is given up after a while', async () => {
-  const { hear, pass, look, done } = world([ASSIGN, START]);
-  for (let round = 0; round < 10; round += 1) {
-    hear();
+describe('an attempt that its node does not list, with nothing left to send,', () => {
+  const rounds = async ({ hear, pass, look }: World, count: number): Promise<void> => {
+    for (let round = 0; round < count; round += 1) {
+      hear();
+      await look();
+      pass(500);
+    }
+  };
+
+  test('is asked after, and given up without waiting when the node does not know it', async () => {
+    const fleet = world([ASSIGN, START], { recalled: 'unknown' });
+    await rounds(fleet, 5);
+    expect(fleet.done).toEqual([]);
+    await rounds(fleet, 2);
+    expect(fleet.done).toEqual(['recall one', 'give up: agent_restarted']);
+  });
+
+  test('is left alone when it runs after all', async () => {
+    const fleet = world([ASSIGN, START], { recalled: 'under_way' });
+    await rounds(fleet, 100);
+    expect(new Set(fleet.done)).toEqual(new Set(['recall one']));
+  });
+
+  test('is given up when it has finished and its report does not come', async () => {
+    const fleet = world([ASSIGN, START], { recalled: 'finished' });
+    await rounds(fleet, 21);
+    expect(new Set(fleet.done)).toEqual(new Set(['recall one']));
+    await rounds(fleet, 1);
+    expect(fleet.done.at(-1)).toBe('give up: agent_restarted');
+  });
+
+  test('is kept for as long as reports of its node are not folded, within reason', async () => {
+    const fleet = world([ASSIGN, START], { recalled: 'unknown', waiting: 1 });
+    await rounds(fleet, 100);
+    expect(new Set(fleet.done)).toEqual(new Set(['recall one']));
+    await rounds(fleet, 200);
+    expect(fleet.done).toContain('give up: agent_restarted');
+  });
+
+  test('is waited for when the node does not answer', async () => {
+    const fleet = world([ASSIGN, START], { recalled: 'unanswered' });
+    await rounds(fleet, 20);
+    expect(new Set(fleet.done)).toEqual(new Set(['recall one']));
+  });
+});
+
+describe('a task past its deadline', () => {
+  const failed = JSON.stringify({
+    step: 'fail',
+    attempt: 1,
+    error: toErrorBody(new CcliError('deadline_passed')),
+    partial: false,
+  });
+
+  test('has its attempt stopped, for that reason', async () => {
+    const { hear, pass, look, done } = world([ASSIGN, START], { deadline_ms: 1_000 });
+    hear(listed);
     await look();
     pass(1_000);
-  }
-  expect(done).toEqual([]);
-  hear();
-  pass(1_000);
-  hear();
-  await look();
-  expect(done).toEqual(['give up: agent_restarted']);
+    await look();
+    expect(done).toEqual(['stop 1 on one: deadline_passed']);
+  });
+
+  test('ends although its node is gone', async () => {
+    const { pass, look, done } = world([ASSIGN, START], { deadline_ms: 1_000 });
+    pass(LOST_AFTER_MS + 1);
+    await look();
+    expect(done).toEqual([failed]);
+  });
 });
 
 test('while results wait on the disk of its node, an attempt that is not listed is waited for', async () => {
@@ -161,7 +238,7 @@ test('a node never heard of is waited for as long as every silent one', async ()
 
 test('a cancel whose node is gone for good ends unconfirmed', async () => {
   const { mirror, pass, look, done } = world([ASSIGN, START]);
-  mirror.apply({ record: 'cancel', cancel: { v: 1, task_id: 'task', caller: 'local' } });
+  mirror.apply({ record: 'cancel', cancel: { v: 1, task_id: 'task', caller: 'local' }, revision: 3 });
   pass(LOST_AFTER_MS + 1);
   await look();
   expect(done).toEqual([JSON.stringify({ step: 'cancel', stop_confirmed: false })]);
@@ -174,5 +251,5 @@ test('what a node still runs of a task that has ended is stopped, once', async (
   await look();
   hear(listed);
   await look();
-  expect(done).toEqual(['stop 1 on one']);
+  expect(done).toEqual(['stop 1 on one: cancelled']);
 });

@@ -27,6 +27,8 @@ const entry = (state: Partial<TaskState> = {}, more: Partial<TaskEntry> = {}): T
   prompt_bytes: 4,
   seq: 1,
   created_at_ms: 1_000,
+  accepted_since_ms: 0,
+  ended_since_ms: undefined,
   state: { ...queuedState('t1', 1), ...state },
   state_revision: 1,
   cancel_requested: false,
@@ -51,8 +53,13 @@ const result: TaskResult = {
 };
 
 describe('a task as its caller sees it', () => {
+  test('is suspect while the node that runs it is silent', () => {
+    expect(taskView(entry({ status: 'running' }), { suspect: true })).toMatchObject({ suspect: true });
+    expect(taskView(entry({ status: 'running' }))).not.toHaveProperty('suspect');
+  });
+
   test('while queued says what it waits for, and has not been changed before it was made', () => {
-    const view = taskView(entry({}, { waiting_for: 'All 2 slots are taken.' }), undefined);
+    const view = taskView(entry({}), { waiting_for: 'All 2 slots are taken.' });
     expect(TaskViewSchema.parse(view)).toEqual({
       task_id: 't1',
       status: 'queued',
@@ -71,7 +78,7 @@ describe('a task as its caller sees it', () => {
       { status: 'running', attempts: [attempt(1), attempt(2)] },
       { waiting_for: 'stale' },
     );
-    const view = taskView(running, undefined);
+    const view = taskView(running);
     expect(view).toMatchObject({ agent_id: 'agent-2', node: 'node-2' });
     expect(view).not.toHaveProperty('waiting_for');
   });
@@ -84,7 +91,7 @@ describe('a task as its caller sees it', () => {
       updated_at_ms: 2_000,
     } as const;
     expect(
-      TaskViewSchema.parse(taskView(entry({ ...state, attempts: [...state.attempts] }), result)),
+      TaskViewSchema.parse(taskView(entry({ ...state, attempts: [...state.attempts] }), { result })),
     ).toMatchObject({
       status: 'completed',
       agent_id: 'agent-1',
@@ -102,20 +109,18 @@ describe('a task as its caller sees it', () => {
 
   test('with a long answer refers to its slices', () => {
     const ref = { slices: 2, size_bytes: 300_000, sha256: '0'.repeat(64) };
-    const view = taskView(entry({ status: 'completed' }), { ...result, text: { ref } });
+    const view = taskView(entry({ status: 'completed' }), { result: { ...result, text: { ref } } });
     expect(view.response_ref).toEqual(ref);
     expect(view).not.toHaveProperty('response');
   });
 
   test('once failed or cancelled says why and whether it was stopped', () => {
     const error = { code: 'cli_crashed', message: 'It ended.', retryable: true } as const;
-    expect(taskView(entry({ status: 'failed', error }), undefined)).toMatchObject({
+    expect(taskView(entry({ status: 'failed', error }))).toMatchObject({
       status: 'failed',
       error,
     });
-    expect(taskView(entry({ status: 'cancelled', stop_confirmed: false }), undefined).stop_confirmed).toBe(
-      false,
-    );
+    expect(taskView(entry({ status: 'cancelled', stop_confirmed: false })).stop_confirmed).toBe(false);
   });
 
   test('in a list counts its attempts', () => {

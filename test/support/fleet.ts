@@ -61,7 +61,9 @@ export interface TestFleet {
   readonly reaches: (task_id: string, status: TaskView['status']) => Promise<TaskView>;
 }
 
-type Overrides = Partial<Pick<CoordinatorConfig, 'tick' | 'settle' | 'accept_timeout' | 'lost_after'>>;
+type Overrides = Partial<
+  Pick<CoordinatorConfig, 'tick' | 'settle' | 'accept_timeout' | 'lease' | 'lost_after' | 'history' | 'store'>
+>;
 
 export async function testCoordinator(nats: TestNats, over: Overrides = {}): Promise<Coordinator> {
   const config = {

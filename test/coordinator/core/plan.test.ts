@@ -147,7 +147,7 @@ describe('the plan', () => {
       task h agent=nobody
       task i
       => a waits: a-one is starting.
-      => b waits: b-one is cooling down.
+      => b waits: b-one is cooling down (rate_limited) for another 1 s.
       => c waits: Node c is silent.
       => d waits: Two daemons call themselves d; stop one.
       => e waits: Node e is draining.
@@ -155,6 +155,37 @@ describe('the plan', () => {
       => g waits: g-one has no CLI.
       => h waits: No agent is called "nobody"; there are a-one, b-one, c-one, d-one, e-one, f-one, g-one.
       => i waits: a-one is starting.
+    `);
+  });
+
+  test('waits for the earliest agent when all that fit are cooling down', () => {
+    golden(`
+      agent a-one 0/1 cooling=90000
+      agent a-two 0/1 cooling=43000
+      agent b-one 0/1 type=cli_qwen
+      task a type=cli_gemini
+      => a waits: a-two is cooling down (rate_limited) for another 43 s.
+    `);
+  });
+
+  test('goes to another agent while one is cooling down', () => {
+    golden(`
+      agent a-one 0/1 priority=5 warm cooling=90000
+      agent a-two 0/1
+      task a
+      => a goes to a-two on a: priority 0, cold, 0 of 1 slots taken; the only agent free
+    `);
+  });
+
+  test('fails a task past its deadline, free slot or not, pause or not', () => {
+    golden(`
+      agent a-one 0/1
+      task late deadline=0
+      task pausing deadline=-5 pause=1000
+      task intime deadline=1
+      => late fails with deadline_passed: The task did not end before its deadline; give it more time.
+      => pausing fails with deadline_passed: The task did not end before its deadline; give it more time.
+      => intime goes to a-one on a: priority 0, cold, 0 of 1 slots taken; the only agent free
     `);
   });
 

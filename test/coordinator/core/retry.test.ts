@@ -10,12 +10,12 @@ const body = (code: ErrorCode, more: Partial<ErrorBody> = {}): ErrorBody => ({
   ...more,
 });
 
-/** How an attempt ended; "!" for one that had started, "open" for one that has not ended. */
-type Past = ErrorCode | `${ErrorCode}!` | 'open';
+/** How an attempt ended; "!" for one that had started, "~" for one that was refused, "open" for one that has not ended. */
+type Past = ErrorCode | `${ErrorCode}!` | `${ErrorCode}~` | 'open';
 
 const attempts = (...codes: readonly Past[]): Attempt[] =>
   codes.map((text, index) => {
-    const [code] = text.split('!');
+    const [code] = text.split(/[!~]/);
     const known = Object.keys(ERRORS).find((name): name is ErrorCode => name === code);
     return {
       node: 'walnut',
@@ -24,6 +24,7 @@ const attempts = (...codes: readonly Past[]): Attempt[] =>
       epoch: 1,
       attempt: index + 1,
       started: text.endsWith('!'),
+      ...(text.endsWith('~') && { refused: true as const }),
       ...(known !== undefined && { error: body(known) }),
     };
   });
@@ -73,13 +74,18 @@ describe('a failed attempt', () => {
     [{ code: 'node_lost', options: { max_attempts: 1 } }, undefined],
     [{ code: 'node_lost', earlier: ['node_lost', 'node_lost'] }, undefined],
     // Refusals use up no attempt.
-    [{ code: 'cli_crashed', earlier: ['slots_taken', 'draining', 'cli_missing'] }, 1_000],
-    [{ code: 'cli_crashed', earlier: ['slots_taken', 'cli_crashed!', 'agent_unknown'] }, 2_000],
+    [{ code: 'cli_crashed', earlier: ['slots_taken~', 'draining~', 'cli_missing~'] }, 1_000],
+    [{ code: 'cli_crashed', earlier: ['slots_taken~', 'cli_crashed!', 'rate_limited~'] }, 2_000],
     // The same code from a run is a failure of it.
     [{ code: 'cli_crashed', earlier: ['slots_taken!', 'draining!'] }, undefined],
-    // What the service asks for is waited, and never less than our own pause.
-    [{ code: 'rate_limited', retry_after_ms: 90_000 }, 90_000],
-    [{ code: 'rate_limited', retry_after_ms: 5 }, 1_000],
+    [{ code: 'rate_limited', earlier: ['rate_limited', 'rate_limited!'] }, undefined],
+    // What is asked for is waited, and never less than our own pause.
+    [{ code: 'agent_restarted', retry_after_ms: 90_000 }, 90_000],
+    [{ code: 'agent_restarted', retry_after_ms: 5 }, 1_000],
+    // The agent keeps this pause, on its cooldown; the task may go to another one.
+    [{ code: 'rate_limited', retry_after_ms: 90_000 }, 1_000],
+    [{ code: 'quota_exhausted', retry_after_ms: 3_600_000 }, 1_000],
+    [{ code: 'model_unavailable', retry_after_ms: 90_000 }, 1_000],
   ] as const satisfies [Failure, number | undefined][])(
     '%j is tried again after %s ms',
     (failure, expected) => {
@@ -113,15 +119,18 @@ describe('a refused attempt', () => {
     'cli_not_signed_in',
     'auth_refused',
     'node_version_missing',
+    'rate_limited',
+    'quota_exhausted',
+    'model_unavailable',
   ] as const)('with %s is offered again, even of a task that may run only once', code => {
     expect(pause({ code, refused: true, options: { max_attempts: 1 } })).toBe(250);
   });
 
   test.each([
-    [['slots_taken'], 500],
-    [['slots_taken', 'draining'], 1_000],
-    [['slots_taken', 'cli_crashed!'], 500],
-    [Array.from({ length: 30 }, () => 'slots_taken' as const), 5_000],
+    [['slots_taken~'], 500],
+    [['slots_taken~', 'draining~'], 1_000],
+    [['slots_taken~', 'cli_crashed!'], 500],
+    [Array.from({ length: 30 }, () => 'slots_taken~' as const), 5_000],
   ] as const)('after %j is offered again in %d ms', (earlier, expected) => {
     expect(pause({ code: 'slots_taken', refused: true, earlier })).toBe(expected);
   });
@@ -134,7 +143,7 @@ describe('a refused attempt', () => {
   );
 
   test('is final once the state can hold no more attempts', () => {
-    const earlier = Array.from({ length: 99 }, () => 'slots_taken' as const);
+    const earlier = Array.from({ length: 99 }, () => 'slots_taken~' as const);
     expect(pause({ code: 'slots_taken', refused: true, earlier })).toBeUndefined();
     expect(pause({ code: 'slots_taken', refused: true, earlier: earlier.slice(1) })).toBe(5_000);
   });

@@ -73,13 +73,22 @@ export function agent(text: string): Candidate {
       tool_policy: 'deny',
       timeout_ms: 300_000,
       max_prompt_bytes: Number(words.get('max_prompt') ?? 4_000_000),
-      ...(words.has('cooling') && { cooldown_ms: 1_000 }),
+      ...(words.has('cooling') && { cooldown_ms: Number(words.get('cooling')) || 1_000 }),
     },
   };
 }
 
 const DEMAND_WORDS = ['agent', 'type', 'specialty', 'model', 'label', 'bytes'];
-const TASK_WORDS = [...DEMAND_WORDS, 'priority', 'waited', 'max_queue', 'pause', 'attempt', 'tried'];
+const TASK_WORDS = [
+  ...DEMAND_WORDS,
+  'priority',
+  'waited',
+  'max_queue',
+  'pause',
+  'deadline',
+  'attempt',
+  'tried',
+];
 
 function demandOf(words: ReadonlyMap<string, string>): Demand {
   const text = (word: string): string | undefined => words.get(word);
@@ -117,6 +126,8 @@ export function task(text: string, seq: number): QueuedTask {
     tried: words.get('tried')?.split(',') ?? [],
     waited_ms: Number(words.get('waited') ?? 0),
     pause_ms: Number(words.get('pause') ?? 0),
+    deadline_left_ms: words.has('deadline') ? Number(words.get('deadline')) : undefined,
+    last_error: undefined,
   };
 }
 
