@@ -79,6 +79,7 @@ function createOperations(connection: NatsConnection, subjects: Names, address: 
     download: (request, context) => call(OPERATIONS.download, request, context),
     agents: (request, context) => call(OPERATIONS.agents, request, context),
     nodes: (request, context) => call(OPERATIONS.nodes, request, context),
+    drain: (request, context) => call(OPERATIONS.drain, request, context),
     status: (request, context) => call(OPERATIONS.status, request, context),
   };
 }

@@ -20,6 +20,9 @@ export interface FleetAddress {
   readonly prefix: string;
 }
 
+/** A server, or the state directory of a fleet that `ccli up` keeps, whether it runs or not. */
+export type FleetPlace = FleetAddress | { readonly state_dir: string; readonly prefix: string };
+
 /**
  * The first of these that names a fleet decides: `--nats`, `--state`, CCLI_NATS_URL, CCLI_STATE_DIR, the file's
  * `nats.url`, its `state_dir`, and last the default state directory.
@@ -27,29 +30,44 @@ export interface FleetAddress {
  * @throws CcliError `fleet_not_found` saying how to start one; `config_invalid`.
  */
 export async function findFleet(flags: FleetFlags, environment: Environment): Promise<FleetAddress> {
-  const config = loadCliConfig(environment);
-  const address = await locate(flags, environment, config);
-  const prefix = flags.prefix ?? valueOf(environment, 'CCLI_PREFIX') ?? address.prefix;
-  if (!PREFIX_PATTERN.test(prefix)) {
-    throw new CcliError(
-      'config_invalid',
-      `The prefix "${prefix}" does not fit: lower-case letters, digits and "_", at most 31, a letter first.`,
-    );
-  }
-  return withCredentials({ nats: address.nats, prefix }, environment);
+  const place = findPlace(flags, environment);
+  if ('nats' in place) return place;
+  const { nats, prefix } = await startedIn(place.state_dir);
+  const asked = askedPrefix(flags, environment);
+  return withCredentials({ nats, prefix: asked ?? prefix }, environment);
 }
 
-async function locate(flags: FleetFlags, environment: Environment, config: CliConfig): Promise<FleetAddress> {
-  const prefix = config.prefix ?? DEFAULT_PREFIX;
+/** Where a fleet is, or would be: looks at nothing but flags, environment and file. @throws CcliError `config_invalid` */
+export function findPlace(flags: FleetFlags, environment: Environment): FleetPlace {
+  const config = loadCliConfig(environment);
+  const prefix = askedPrefix(flags, environment) ?? config.prefix ?? DEFAULT_PREFIX;
+  const place = locate(flags, environment, config);
+  return 'state_dir' in place ? { ...place, prefix } : withCredentials({ nats: place, prefix }, environment);
+}
+
+function askedPrefix(flags: FleetFlags, environment: Environment): string | undefined {
+  const prefix = flags.prefix ?? valueOf(environment, 'CCLI_PREFIX');
+  if (prefix === undefined || PREFIX_PATTERN.test(prefix)) return prefix;
+  throw new CcliError(
+    'config_invalid',
+    `The prefix "${prefix}" does not fit: lower-case letters, digits and "_", at most 31, a letter first.`,
+  );
+}
+
+function locate(
+  flags: FleetFlags,
+  environment: Environment,
+  config: CliConfig,
+): NatsSettings | { readonly state_dir: string } {
   // Credentials of the file go only to the server that the file names.
-  if (flags.nats !== undefined) return { nats: { url: flags.nats }, prefix };
-  if (flags.state !== undefined) return await startedIn(resolve(flags.state));
+  if (flags.nats !== undefined) return { url: flags.nats };
+  if (flags.state !== undefined) return { state_dir: resolve(flags.state) };
   const url = valueOf(environment, 'CCLI_NATS_URL');
-  if (url !== undefined) return { nats: { url }, prefix };
+  if (url !== undefined) return { url };
   const state = valueOf(environment, 'CCLI_STATE_DIR');
-  if (state !== undefined) return await startedIn(resolve(state));
-  if (config.nats.url !== undefined) return { nats: { ...config.nats, url: config.nats.url }, prefix };
-  return await startedIn(config.state_dir ?? defaultStateDir(environment));
+  if (state !== undefined) return { state_dir: resolve(state) };
+  if (config.nats.url !== undefined) return { ...config.nats, url: config.nats.url };
+  return { state_dir: config.state_dir ?? defaultStateDir(environment) };
 }
 
 /** The fleet that `ccli up` keeps running in a state directory. */

@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { AGENT_TYPES, SPECIALTIES } from '../../protocol/agent.ts';
 import { addressProblem } from '../../protocol/daemon/connect.ts';
 import { CcliError } from '../../protocol/errors.ts';
-import { MAX_TIMEOUT_MS } from '../../protocol/limits.ts';
+import { MAX_DEADLINE_MS, MAX_TIMEOUT_MS } from '../../protocol/limits.ts';
 import { parseDuration } from '../../protocol/quantity.ts';
 import { NAME_PATTERN, TASK_ID_PATTERN } from '../../protocol/subjects.ts';
 import type { TaskOptions } from '../../protocol/task.ts';
@@ -23,14 +23,20 @@ export interface PromptFlags extends CommonFlags {
   readonly priority?: number;
   readonly maxAttempts?: number;
   readonly maxWait?: number;
+  readonly deadline?: number;
 }
 
-export function parseDurationFlag(text: string): number {
-  const ms = parseDuration(text);
-  if (ms === undefined || ms <= 0) throw new InvalidArgumentError('Write it like 300s, 5m or 1h.');
-  if (ms > MAX_TIMEOUT_MS) throw new InvalidArgumentError('24h is the most.');
-  return ms;
-}
+const parseDurationUpTo =
+  (most_ms: number, most: string) =>
+  (text: string): number => {
+    const ms = parseDuration(text);
+    if (ms === undefined || ms <= 0) throw new InvalidArgumentError('Write it like 300s, 5m or 1h.');
+    if (ms > most_ms) throw new InvalidArgumentError(`${most} is the most.`);
+    return ms;
+  };
+
+export const parseDurationFlag = parseDurationUpTo(MAX_TIMEOUT_MS, '24h');
+const parseDeadline = parseDurationUpTo(MAX_DEADLINE_MS, '30d');
 
 export const parseInteger =
   (min: number, max: number) =>
@@ -45,7 +51,7 @@ export function parseTaskId(text: string): string {
   throw new InvalidArgumentError('A task id has letters, digits, "-" and "_", at most 64.');
 }
 
-function parseName(text: string): string {
+export function parseName(text: string): string {
   if (NAME_PATTERN.test(text)) return text;
   throw new InvalidArgumentError('Lower-case letters, digits, "-" and "_", at most 63.');
 }
@@ -92,6 +98,12 @@ export function withPromptOptions(command: Command): Command {
         parseDurationFlag,
       ),
     )
+    .addOption(
+      option(
+        '--deadline <duration>',
+        'longest until the task has ended, whatever happens, like 1h',
+      ).argParser(parseDeadline),
+    )
     .addOption(option('--max-attempts <n>', '1 when a repeat would do harm').argParser(parseInteger(1, 100)))
     .addOption(
       option('--priority <n>', 'larger goes first, from -100 to 100').argParser(parseInteger(-100, 100)),
@@ -106,6 +118,7 @@ export function taskOptions(flags: PromptFlags): TaskOptions {
     ...(flags.model !== undefined && { model: flags.model }),
     ...(flags.timeout !== undefined && { timeout_ms: flags.timeout }),
     ...(flags.maxWait !== undefined && { max_queue_ms: flags.maxWait }),
+    ...(flags.deadline !== undefined && { deadline_ms: flags.deadline }),
     ...(flags.maxAttempts !== undefined && { max_attempts: flags.maxAttempts }),
     ...(flags.priority !== undefined && { priority: flags.priority }),
   };

@@ -2,9 +2,11 @@
 import { Command } from 'commander';
 import { EXIT_MEANINGS } from '../../protocol/errors.ts';
 import type { Action } from './action.ts';
+import { addBackupCommands } from './commands/backup.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addDaemons } from './commands/daemon.ts';
 import { addFleetCommands } from './commands/fleet.ts';
+import { addNodeCommands } from './commands/node.ts';
 import { addRun } from './commands/run.ts';
 import { addTaskCommands } from './commands/task.ts';
 import { addUp } from './commands/up.ts';
@@ -40,6 +42,8 @@ Examples:
   program.commandsGroup('Fleet:');
   addUp(program, action);
   addDaemons(program, action);
+  addNodeCommands(program, action);
+  addBackupCommands(program, action);
   program.commandsGroup('Tasks:');
   addRun(program, action);
   addTaskCommands(program, action);

@@ -45,6 +45,8 @@ export function createStages(progress: Progress): Stages {
       } else if (view.status === 'assigned' && current !== undefined) {
         say(`assigned to agent ${current.agent_id} of node ${current.node}`);
       }
+      if (view.suspect === true && current !== undefined)
+        say(`node ${current.node} is silent; if it stays so, the task is tried elsewhere`);
       if (view.status !== 'queued') return;
       if (view.error !== undefined && current !== undefined) {
         const { code } = view.error;

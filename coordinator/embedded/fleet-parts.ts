@@ -10,7 +10,7 @@ import { CREDENTIAL_VARIABLES, natsSettings, valueOf, without } from './environm
 import type { FleetOptions } from './fleet-options.ts';
 import { lastLines } from './log-tail.ts';
 import { type NatsProcess, startNatsProcess } from './nats-process.ts';
-import { findNatsServer } from './nats-server.ts';
+import { findNatsServer, type NatsServer } from './nats-server.ts';
 import { formatVersion } from './nats-version.ts';
 import { hasKey, hostNode, KEY_VARIABLES, nodeOfFile, writeNodeAgentFile } from './node-agent-file.ts';
 import type { PartWatch } from './part-watch.ts';
@@ -63,9 +63,14 @@ export async function joinNats(grounds: Grounds): Promise<Nats> {
   };
 }
 
-async function embedNats(
-  { options, state, lifecycle, parts }: Grounds,
-  server: Awaited<ReturnType<typeof findNatsServer>>,
+/** What a server of our own is started on. */
+export type NatsGrounds = Pick<Grounds, 'state' | 'lifecycle' | 'parts'> & {
+  readonly options: Pick<FleetOptions, 'environment' | 'port' | 'signal'>;
+};
+
+export async function embedNats(
+  { options, state, lifecycle, parts }: NatsGrounds,
+  server: NatsServer,
 ): Promise<NatsProcess> {
   const log_file = logFile(state, 'nats-server');
   const nats = await startNatsProcess({

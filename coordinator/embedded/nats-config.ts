@@ -4,8 +4,21 @@ import { knowsSyncInterval, type Version } from './nats-version.ts';
 
 const GIB = 1024 ** 3;
 const MAX_FILE_STORE = 16 * GIB;
-const MAX_MEMORY_STORE = 1 * GIB;
-const MAX_PAYLOAD = 1024 ** 2;
+
+/** As `deploy/nats/nats-server.conf` has them, which says what each is for. */
+export const SERVER_LIMITS = {
+  max_payload: '1MB',
+  max_connections: '4096',
+  write_deadline: '"10s"',
+  ping_interval: '"20s"',
+  ping_max: '3',
+} as const;
+export const JETSTREAM_LIMITS = { max_memory_store: '256MB' } as const;
+
+const lines = (settings: Readonly<Record<string, string>>, indent = ''): string =>
+  Object.entries(settings)
+    .map(([name, value]) => `${indent}${name}: ${value}\n`)
+    .join('');
 
 export interface NatsConfigOptions {
   readonly version: Version;
@@ -29,12 +42,10 @@ host: 127.0.0.1
 port: ${options.port}
 server_name: ${JSON.stringify(options.server_name)}
 ports_file_dir: ${JSON.stringify(options.ports_dir)}
-max_payload: ${MAX_PAYLOAD}
-jetstream {
+${lines(SERVER_LIMITS)}jetstream {
   store_dir: ${JSON.stringify(options.store_dir)}
   max_file_store: ${options.max_file_store_bytes}
-  max_memory_store: ${MAX_MEMORY_STORE}
-${sync}}
+${lines(JETSTREAM_LIMITS, '  ')}${sync}}
 `;
 }
 

@@ -3,7 +3,7 @@ import type { Action } from '../action.ts';
 import { CALLER, type Cli } from '../cli.ts';
 import type { Client } from '../client.ts';
 import { bashCompletion } from '../completion/bash.ts';
-import { completionTree } from '../completion/tree.ts';
+import { ASKED, type Asked, completionTree } from '../completion/tree.ts';
 import { zshCompletion } from '../completion/zsh.ts';
 
 /** Longer, and a person who pressed Tab wonders. */
@@ -31,12 +31,12 @@ Examples:
     );
   program
     .command('__complete', { hidden: true })
-    .addArgument(new Argument('<what>').choices(['tasks', 'agents']))
+    .addArgument(new Argument('<what>').choices(ASKED))
     .action(action(offer));
 }
 
 /** Ids, one a line; nothing at all when the fleet cannot be asked, since there is no place to say so. */
-async function offer(cli: Cli, what: 'tasks' | 'agents'): Promise<number> {
+async function offer(cli: Cli, what: Asked): Promise<number> {
   const signal = AbortSignal.timeout(PATIENCE_MS);
   try {
     for (const id of await cli.withClient({}, client => ids(client, what, signal))) cli.stdout.line(id);
@@ -46,8 +46,14 @@ async function offer(cli: Cli, what: 'tasks' | 'agents'): Promise<number> {
   return 0;
 }
 
-async function ids({ operations }: Client, what: 'tasks' | 'agents', signal: AbortSignal): Promise<string[]> {
+async function ids({ operations }: Client, what: Asked, signal: AbortSignal): Promise<string[]> {
   const context = { caller: CALLER, signal };
-  if (what === 'agents') return (await operations.agents({}, context)).agents.map(agent => agent.agent_id);
-  return (await operations.list({ limit: OFFERED }, context)).tasks.map(task => task.task_id);
+  switch (what) {
+    case 'agents':
+      return (await operations.agents({}, context)).agents.map(agent => agent.agent_id);
+    case 'nodes':
+      return (await operations.nodes({}, context)).nodes.map(node => node.node);
+    case 'tasks':
+      return (await operations.list({ limit: OFFERED }, context)).tasks.map(task => task.task_id);
+  }
 }

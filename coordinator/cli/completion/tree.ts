@@ -1,10 +1,14 @@
 /** The commands as completion sees them: words, options, and what may follow each. */
 import type { Argument, Command, Option } from 'commander';
 
+/** What `ccli __complete` can list. */
+export const ASKED = ['tasks', 'agents', 'nodes'] as const;
+export type Asked = (typeof ASKED)[number];
+
 /** What a value is: fixed words, something to ask the fleet for, a path, or free text. */
 export type Values =
   | { readonly kind: 'words'; readonly words: readonly string[] }
-  | { readonly kind: 'ask'; readonly what: 'tasks' | 'agents' }
+  | { readonly kind: 'ask'; readonly what: Asked }
   | { readonly kind: 'file' }
   | { readonly kind: 'directory' }
   | { readonly kind: 'free' };
@@ -57,9 +61,12 @@ function valuesOf(name: string, { argChoices }: Option | Argument): Values {
       return { kind: 'ask', what: 'tasks' };
     case 'agent-id':
       return { kind: 'ask', what: 'agents' };
+    case 'node':
+      return { kind: 'ask', what: 'nodes' };
     case 'file':
       return { kind: 'file' };
     case 'dir':
+    case 'directory':
       return { kind: 'directory' };
     default:
       return { kind: 'free' };

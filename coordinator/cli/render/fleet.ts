@@ -1,5 +1,6 @@
 /** Agents, nodes and the fleet as a whole, for people. */
-import type { AgentView, FleetStatus, NodeView } from '../../../protocol/operation.ts';
+import { STORE_FULL_SHARE } from '../../../protocol/limits.ts';
+import type { AgentView, FleetStatus, NodeView, OperationReply } from '../../../protocol/operation.ts';
 import { TASK_STATUSES } from '../../../protocol/task.ts';
 import type { Colors } from './colors.ts';
 import { duration, size } from './quantity.ts';
@@ -18,7 +19,20 @@ export function agentTable(agents: readonly AgentView[], colors: Colors): string
     agent.cli_version ?? '-',
     agent.node_version ?? '-',
   ]);
-  return table(head, rows, colors);
+  return table(head, rows, colors) + agents.flatMap(agent => remarks(agent, colors)).join('');
+}
+
+/** What is too long for a cell. */
+function remarks(agent: AgentView, { dim }: Colors): string[] {
+  const { agent_id, driver, cooldown_ms = 0, cooldown_code, fallback_driver } = agent;
+  const lines: string[] = [];
+  if (cooldown_ms > 0) {
+    const why = cooldown_code === undefined ? '' : `${cooldown_code}, `;
+    lines.push(`${agent_id} is cooling down: ${why}${duration(cooldown_ms)} left`);
+  }
+  if (fallback_driver !== undefined)
+    lines.push(`${agent_id} keeps failing by ${driver}; ${fallback_driver} stands in`);
+  return lines.map(line => `${dim(line)}\n`);
 }
 
 /** The nearest reason why nothing would be placed there, or that something would. */
@@ -29,7 +43,7 @@ function agentStatus(agent: AgentView, { green, yellow, red, dim }: Colors): str
   if (agent.health === 'unavailable') return red(agent.problem?.code ?? 'unavailable');
   if (agent.health === 'starting') return yellow('starting');
   if (agent.cooldown_ms !== undefined && agent.cooldown_ms > 0)
-    return yellow(`paused ${duration(agent.cooldown_ms)}`);
+    return yellow(`cooling ${duration(agent.cooldown_ms)}`);
   if (agent.running >= agent.max_concurrent) return yellow('busy');
   return agent.available ? green(agent.warm ? 'ready, warm' : 'ready') : yellow('not available');
 }
@@ -54,8 +68,37 @@ export function nodeTable(nodes: readonly NodeView[], colors: Colors): string {
 function nodeStatus(node: NodeView, { green, yellow, red }: Colors): string {
   if (!node.alive) return red(`lost, silent ${duration(node.silent_ms)}`);
   if (node.contested) return red('contested');
-  if (node.draining) return yellow('draining');
+  if (node.silent_ms > SUSPECT_INTERVALS * node.interval_ms)
+    return yellow(`suspect, silent ${duration(node.silent_ms)}`);
+  if (node.draining) return yellow(isDrained(node) ? 'drained' : 'draining');
   return green('alive');
+}
+
+/** One advert may be late; after three it counts as lost. */
+const SUSPECT_INTERVALS = 2;
+
+type DrainReply = OperationReply<'drain'>;
+
+/** Nothing runs there, and the report stream has every result. */
+export const isDrained = ({ draining, running, outbox }: Omit<DrainReply, 'node'>): boolean =>
+  draining && running === 0 && outbox === 0;
+
+export function drainSentence(reply: DrainReply): string {
+  const { node, draining } = reply;
+  if (!draining) return `${node} takes work again`;
+  if (isDrained(reply)) return `${node} is drained: nothing runs, nothing is unsent`;
+  return `${node} is draining: ${stillThere(reply)}`;
+}
+
+/** `2 tasks still run, 1 result unsent`. @param named which tasks those are */
+export function stillThere({ running, outbox }: Omit<DrainReply, 'node'>, named = ''): string {
+  const parts = [
+    running === 0
+      ? undefined
+      : `${running === 1 ? '1 task still runs' : `${running} tasks still run`}${named}`,
+    outbox === 0 ? undefined : `${outbox} result${outbox === 1 ? '' : 's'} unsent`,
+  ];
+  return parts.filter(part => part !== undefined).join(', ');
 }
 
 function gpus({ host }: NodeView): string {
@@ -80,14 +123,56 @@ export function statusDetails(status: FleetStatus, colors: Colors): string {
         'coordinator',
         `${status.coordinator_id}, version ${status.version}, up ${duration(status.uptime_ms)}`,
       ],
+      ['leader', leader(status, colors)],
+      ['fleet', status.fleet_id],
       ['nats', `${nats.url}, nats-server ${nats.server_version}`],
       ['durability', DURABILITY[nats.durability]],
       ['warning', nats.warning === undefined ? undefined : colors.yellow(nats.warning)],
+      ['store', storeUsage(status, colors)],
+      ['warning', storeWarning(status, colors)],
       ['nodes', `${nodes.alive} alive${nodes.lost > 0 ? colors.red(`, ${nodes.lost} lost`) : ''}`],
       ['agents', `${agents.available} of ${agents.total} available`],
       ['slots', `${slots.free} of ${slots.total} free`],
       ['tasks', tasks],
+      ['malformed', malformed(status, colors)],
     ],
     colors,
+  );
+}
+
+function leader({ role, leader: id, epoch }: FleetStatus, { red }: Colors): string {
+  if (role === 'leader') return `this coordinator, epoch ${epoch}`;
+  if (id === undefined) return red('none is known: tasks are accepted, and wait for one');
+  return `${id}, epoch ${epoch}; this coordinator stands by`;
+}
+
+const STORES = ['tasks', 'blobs', 'reports'] as const;
+
+const share = ({ bytes, max_bytes }: FleetStatus['store']['tasks']): number =>
+  max_bytes === 0 ? 0 : bytes / max_bytes;
+
+const percent = (usage: FleetStatus['store']['tasks']): string => `${Math.round(share(usage) * 100)} %`;
+
+function storeUsage({ store }: FleetStatus, { yellow }: Colors): string {
+  return STORES.map(name => {
+    const text = `${name} ${size(store[name].bytes)}/${size(store[name].max_bytes)} (${percent(store[name])})`;
+    return share(store[name]) >= STORE_FULL_SHARE ? yellow(text) : text;
+  }).join(', ');
+}
+
+function storeWarning({ store }: FleetStatus, { yellow }: Colors): string | undefined {
+  const full = STORES.filter(name => share(store[name]) >= STORE_FULL_SHARE);
+  if (full.length === 0) return undefined;
+  const names = full.length === 1 ? `the store of ${full.join('')}` : `the stores of ${full.join(' and ')}`;
+  return yellow(
+    `${names} ${full.length === 1 ? 'is' : 'are'} nearly full: new tasks are refused (store_full), accepted ones go on. Give more room with \`store\`, or keep less with \`history\`.`,
+  );
+}
+
+/** Nothing to say as long as all that came could be read. */
+function malformed({ malformed: { adverts, reports } }: FleetStatus, { yellow }: Colors): string | undefined {
+  if (adverts + reports === 0) return undefined;
+  return yellow(
+    `${adverts} adverts and ${reports} reports could not be read; the coordinator's log names their nodes`,
   );
 }

@@ -43,6 +43,7 @@ export function taskDetails(view: TaskView, colors: Colors, now_ms: number): str
       ['waiting for', view.waiting_for],
       ['agent', view.agent_id],
       ['node', view.node],
+      ['suspect', view.suspect === true ? colors.yellow(suspicion(view)) : undefined],
       ['model', view.model ?? view.options.model],
       ['asked for', asked(view)],
       ['prompt', size(view.prompt_bytes)],
@@ -83,6 +84,9 @@ export function taskDetails(view: TaskView, colors: Colors, now_ms: number): str
   return `${facts}\n${attempts}`;
 }
 
+const suspicion = ({ node }: TaskView): string =>
+  `${node === undefined ? 'its node' : `node ${node}`} is silent; if it stays so, the task is tried elsewhere`;
+
 function asked({ options }: TaskView): string | undefined {
   const parts = [
     options.agent_id === undefined ? undefined : `agent ${options.agent_id}`,
@@ -90,6 +94,7 @@ function asked({ options }: TaskView): string | undefined {
     options.specialty === undefined ? undefined : `specialty ${options.specialty}`,
     options.timeout_ms === undefined ? undefined : `timeout ${duration(options.timeout_ms)}`,
     options.max_queue_ms === undefined ? undefined : `at most ${duration(options.max_queue_ms)} in the queue`,
+    options.deadline_ms === undefined ? undefined : `ended within ${duration(options.deadline_ms)}`,
     options.max_attempts === undefined ? undefined : `at most ${options.max_attempts} attempts`,
     options.priority === undefined ? undefined : `priority ${options.priority}`,
   ].filter(part => part !== undefined);

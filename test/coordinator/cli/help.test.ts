@@ -6,6 +6,10 @@ const COMMANDS = [
   'up',
   'coordinator',
   'node-agent',
+  'node drain',
+  'node resume',
+  'backup',
+  'restore',
   'run',
   'submit',
   'task show',
@@ -38,7 +42,7 @@ describe('help', () => {
   });
 
   test('takes the place of a missing subcommand, with exit code 2', async () => {
-    for (const argv of [[], ['task']]) {
+    for (const argv of [[], ['task'], ['node']]) {
       const { code, out, err } = await ccli(argv);
       expect({ code, out }).toEqual({ code: 2, out: '' });
       expect(err).toContain('Usage: ccli');

@@ -78,6 +78,7 @@ describe('completion in bash', () => {
       expect.arrayContaining(['some-state', 'some-file.yaml']),
     );
     expect(await offers(['ccli', 'up', '--state', 'some'], directory)).toEqual(['some-state']);
+    expect(await offers(['ccli', 'restore', 'some'], directory)).toEqual(['some-state']);
   });
 
   test('asks ccli itself for ids', async () => {
@@ -87,6 +88,7 @@ describe('completion in bash', () => {
     await chmod(program, 0o755);
     expect(await offers(['ccli', 'task', 'show', ''], directory)).toEqual(['asked-__complete-tasks']);
     expect(await offers(['ccli', 'run', '--agent', ''], directory)).toEqual(['asked-__complete-agents']);
+    expect(await offers(['ccli', 'node', 'drain', ''], directory)).toEqual(['asked-__complete-nodes']);
   });
 });
 

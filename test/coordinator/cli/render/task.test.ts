@@ -25,6 +25,17 @@ describe('the details of a task', () => {
     expect(details({ stop_confirmed: true, attempts: [attempt] })).toContain('confirmed by the node');
   });
 
+  test('tell of a silent node and of the deadline', () => {
+    const shown = details({
+      status: 'running',
+      node: 'walnut',
+      suspect: true,
+      options: { deadline_ms: 7_200_000 },
+    });
+    expect(shown).toMatch(/^suspect +node walnut is silent; if it stays so, the task is tried elsewhere$/m);
+    expect(shown).toMatch(/^asked for +ended within 2 h$/m);
+  });
+
   test('say without alarm that a tool does not tell whether its answer is whole', () => {
     const shown = details({ status: 'completed', response: 'x', completeness: 'unknown' });
     expect(shown).toMatch(/^completeness +unknown \(the tool does not tell\)$/m);

@@ -237,6 +237,7 @@ export async function startScriptedCoordinator(options: ScriptedOptions): Promis
     },
     agents: () => Promise.resolve({ agents: [] }),
     nodes: () => Promise.resolve({ nodes: [] }),
+    drain: ({ node }) => Promise.reject(new CcliError('node_unknown', `No node is called "${node}".`)),
     status: () => Promise.reject(new CcliError('internal')),
   };
   const operations: Operations = { ...real, ...wrap(real) };
