@@ -14,7 +14,7 @@ export default defineConfig({
     // Tests start real servers and real CLIs: more at once only makes each slower.
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 90_000,
+    testTimeout: 180_000,
     hookTimeout: 120_000,
     teardownTimeout: 60_000,
     reporters: [
