@@ -16,8 +16,8 @@ export interface TaskEntry {
   readonly prompt_bytes: number;
   /** Revision of the request: order of arrival, and what tells this task from an earlier one of its id. */
   readonly seq: number;
-  /** For display. */
-  readonly created_at_ms: number;
+  /** For display: this host's word for it until the server's stamp has come. */
+  created_at_ms: number;
   /** On this coordinator's monotonic clock, as every `_since_ms` here; may lie before its start. */
   readonly accepted_since_ms: number;
   state: TaskState;
@@ -116,6 +116,7 @@ export function createMirror({ clock, onChange }: MirrorOptions): Mirror {
   const applyRequest = ({ request, revision, created_at_ms, age_ms = 0 }: Change<'request'>): void => {
     const { task_id, caller, options, prompt_bytes } = request;
     const before = entries.get(task_id);
+    if (before?.seq === revision) before.created_at_ms = created_at_ms;
     if (before !== undefined && before.seq >= revision) return;
     if (before !== undefined) unfile(before);
     const since_ms = clock() - age_ms;

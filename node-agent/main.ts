@@ -12,6 +12,7 @@ import { type Lifecycle, startWithin } from '../protocol/daemon/lifecycle.ts';
 import { createLog, type Log } from '../protocol/daemon/log.ts';
 import { startService } from '../protocol/daemon/service.ts';
 import { VERSION } from '../protocol/daemon/version.ts';
+import { withinLimit } from '../protocol/daemon/within-limit.ts';
 import { CcliError } from '../protocol/errors.ts';
 import { ChunkSchema } from '../protocol/output.ts';
 import { NODE_SERVICE, names as namesOf } from '../protocol/subjects.ts';
@@ -29,13 +30,16 @@ import { createJournal } from './journal.ts';
 import { clearLeftovers } from './process/leftovers.ts';
 import { createReporter } from './reporter.ts';
 import { lockState } from './state-directory.ts';
-import { withinLimit } from './within-limit.ts';
 
 const PROBE_INTERVAL_MS = 60_000;
 const UNAVAILABLE_PROBE_INTERVAL_MS = 10_000;
 const HOST_INTERVAL_MS = 5_000;
 /** How long a stopping daemon tries to hand its last results to the stream; what is left stays on disk. */
 const FLUSH_TIMEOUT_MS = 5_000;
+/** How long a stopping daemon waits for the server to confirm that it takes no more requests. */
+const SERVICE_TIMEOUT_MS = 1_000;
+/** A driver ends processes, which takes a while and must not be cut short. */
+const DRIVER_LIMIT_MS = 15_000;
 /** Room that must be left on the disk besides one whole result. */
 const RESERVE_BYTES = 64 * 1024 * 1024;
 
@@ -91,7 +95,7 @@ async function compose(config: NodeConfig, log: Log, lifecycle: Lifecycle): Prom
   const agents = new Map<string, Agent>();
   for (const agentConfig of config.agents) {
     const driver = createDriver({ agent: agentConfig, config, log: log.child({ agent_id: agentConfig.id }) });
-    lifecycle.defer(`driver of ${agentConfig.id}`, () => driver.close());
+    lifecycle.defer(`driver of ${agentConfig.id}`, () => driver.close(), DRIVER_LIMIT_MS);
     agents.set(
       agentConfig.id,
       createAgent({
@@ -218,7 +222,8 @@ async function compose(config: NodeConfig, log: Log, lifecycle: Lifecycle): Prom
     await withinLimit(attempts.flushed(), FLUSH_TIMEOUT_MS);
     if (attempts.unstored > 0) log.error('results_lost', { results: attempts.unstored });
     if (attempts.pending > 0) log.warn('results_left_on_disk', { results: attempts.pending });
-    await service.stop();
+    if (!(await withinLimit(service.stop(), SERVICE_TIMEOUT_MS)))
+      log.warn('closer_late', { what: 'service' });
     leaving = true;
     beacon.send();
     await lifecycle.stop();

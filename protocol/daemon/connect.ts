@@ -15,6 +15,8 @@ import {
 import { connect as connectTcp } from '@nats-io/transport-node';
 import { CcliError } from '../errors.ts';
 import { errorFields, type Log } from './log.ts';
+import { reconnectOptions } from './reconnect.ts';
+import { withinLimit } from './within-limit.ts';
 
 export interface NatsSettings {
   /** `nats://host:port`, several separated by commas. */
@@ -56,8 +58,7 @@ export async function connect(settings: NatsSettings, options: ConnectOptions): 
       noAsyncTraces: true,
       pingInterval: 20_000,
       maxPingOut: 2,
-      reconnectTimeWait: 1_000,
-      reconnectJitter: 1_000,
+      ...reconnectOptions(),
       timeout: COMMAND_TIMEOUT_MS,
       maxReconnectAttempts: -1,
       waitOnFirstConnect: daemon,
@@ -97,16 +98,10 @@ export async function watchConnection(
 
 /** Sends what is still in the buffer, if the server is there to take it, then closes. */
 export async function closeConnection(connection: NatsConnection): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>(resolve => {
-    timer = setTimeout(resolve, CLOSE_TIMEOUT_MS);
-  });
-  try {
-    if (!connection.isClosed()) await Promise.race([connection.flush(), late]);
-  } finally {
-    clearTimeout(timer);
-    await connection.close();
-  }
+  // A line that is lost meanwhile takes nothing more: that is no reason not to close.
+  const flushed = connection.isClosed() ? Promise.resolve() : connection.flush().catch(() => undefined);
+  await withinLimit(flushed, CLOSE_TIMEOUT_MS);
+  await connection.close();
 }
 
 function credentials(settings: NatsSettings): Partial<ConnectionOptions> {

@@ -20,7 +20,7 @@ export interface Options {
 }
 
 const LONG = { tasks: 2_000, minutes: 5 };
-const SHORT = { tasks: 150, minutes: 0.5 };
+const SHORT = { tasks: 250, minutes: 1 };
 const MINUTE_MS = 60_000;
 
 /** @throws Error when an option is none of these, or no number. */
@@ -46,7 +46,7 @@ export function readOptions(args: readonly string[]): Options {
     faults_each: Math.max(2, Math.round(minutes * 4.8)),
     faulty_tasks: Math.max(2, Math.round(tasks * 0.0165)),
     required: long ? 20 : 1,
-    patience_ms: Math.max(minutes, 1) * MINUTE_MS,
+    patience_ms: Math.max(minutes, 2) * MINUTE_MS,
     keep: values.keep,
   };
 }

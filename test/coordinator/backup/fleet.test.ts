@@ -69,7 +69,8 @@ test('a fleet lost with all it had goes on from its backup: what was done is the
       { what: `the end of ${task_id}` },
     );
   await waitFor(async () => (await callOperation(connection, 'status', {})).fleet_id === fleet_id);
-  expect(await get(short.task_id)).toEqual(short);
+  // The first answer may have come before the server's own stamp was known.
+  expect(await get(short.task_id)).toEqual({ ...short, created_at_ms: expect.any(Number) as number });
   expect((await get(long.task_id)).response_ref).toEqual(long.response_ref);
   expect(long.response_ref?.size_bytes).toBe(LONG.length);
   const slice = await callOperation(connection, 'download', { task_id: long.task_id, index: 0 });

@@ -1,5 +1,5 @@
-/** Whether `work` ended in time. */
-export async function withinLimit(work: Promise<void>, limit_ms: number): Promise<boolean> {
+/** Whether `work` ended in time. Rejects when it fails in time. */
+export async function withinLimit(work: Promise<unknown>, limit_ms: number): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<false>(resolve => {
     timer = setTimeout(resolve, limit_ms, false);
