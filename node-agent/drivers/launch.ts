@@ -26,6 +26,8 @@ export interface Launch {
   readonly executable: Executable;
   readonly env: Readonly<Record<string, string>>;
   readonly home: GeminiHome | undefined;
+  /** To be told by whoever starts the process: what no signal ends stays, and somebody has to look at it. */
+  readonly onNotKilled: (pgids: readonly number[]) => void;
   /** Gives back what was made on disk, once the process is gone. */
   remove(): Promise<void>;
 }
@@ -38,7 +40,10 @@ export const startModel = (agent: AgentConfig): string | undefined =>
   agent.model ?? (agent.agent_type === 'cli_gemini' ? DEFAULT_GEMINI_MODEL : undefined);
 
 /** @throws CcliError `node_version_missing`, `cli_missing`, `config_invalid`. */
-export async function prepareLaunch({ agent, config }: DriverOptions, policy: ToolPolicy): Promise<Launch> {
+export async function prepareLaunch(
+  { agent, config, log }: DriverOptions,
+  policy: ToolPolicy,
+): Promise<Launch> {
   const executable = await findExecutable(agent, config);
   const home =
     agent.agent_type === 'cli_gemini'
@@ -47,6 +52,9 @@ export async function prepareLaunch({ agent, config }: DriverOptions, policy: To
   return {
     executable,
     home,
+    onNotKilled: pgids => {
+      log.error('process_not_killed', { pgids });
+    },
     env: childEnvironment({
       agent,
       environment: config.environment,

@@ -10,9 +10,9 @@ import { z } from 'zod';
 import { readJson } from '../../protocol/daemon/atomic-file.ts';
 import { identify, processSpace } from '../../protocol/daemon/process-identity.ts';
 import { CcliError } from '../../protocol/errors.ts';
-import { groupMembers } from './group.ts';
+import { groupMembers, groupRuns } from './group.ts';
 import { isDead } from './proc.ts';
-import { stopGroup } from './terminate.ts';
+import { GIVE_UP_MS, STOP_GRACE_MS, stopGroup } from './terminate.ts';
 
 const AGENT_MARK = 'CCLI_AGENT_STATE';
 
@@ -34,7 +34,7 @@ const folder = (state_dir: string): string => join(state_dir, 'processes');
 
 /**
  * Writes down a group that has just been started, if the mark in its environment says whose it is. The function
- * returned takes it off again, once the group is gone.
+ * returned takes it off again, once the group is gone; what could not be killed stays for the next life to try.
  *
  * @throws CcliError `outbox_full` when it cannot be written
  */
@@ -59,24 +59,38 @@ export async function recordGroup(
       { cause },
     );
   }
-  return () => rm(file, { force: true });
+  return async () => {
+    if (!groupRuns(pgid)) await rm(file, { force: true });
+  };
 }
 
-/** Ends what still runs of the groups an earlier life has written down, and clears the ledger. */
-export async function sweepLedger(state_dir: string): Promise<number> {
+/** What became of the groups that ran: how many have ended, and which could not be killed. */
+export interface Swept {
+  readonly stopped: number;
+  readonly not_killed: readonly number[];
+}
+
+/** Ends what still runs of the groups an earlier life has written down, and clears the ledger of all that is gone. */
+export async function sweepLedger(state_dir: string, give_up_ms: number = GIVE_UP_MS): Promise<Swept> {
   const directory = folder(state_dir);
   const names = await readdir(directory).catch(() => []);
-  const stopped = await Promise.all(
+  const groups = await Promise.all(
     names.map(async name => {
       const file = join(directory, name);
       const group = await readJson(file, GroupSchema);
       const ours = group !== undefined && (await stillRuns(group));
-      if (ours) await stopGroup(group.pgid);
-      await rm(file, { recursive: true, force: true });
-      return ours;
+      if (ours) await stopGroup(group.pgid, STOP_GRACE_MS, give_up_ms);
+      if (!ours || !groupRuns(group.pgid)) await rm(file, { recursive: true, force: true });
+      return ours ? [group.pgid] : [];
     }),
   );
-  return stopped.filter(Boolean).length;
+  return swept(groups.flat());
+}
+
+/** To be asked after `stopGroup`. */
+export function swept(groups: readonly number[]): Swept {
+  const not_killed = groups.filter(groupRuns);
+  return { stopped: groups.length - not_killed.length, not_killed };
 }
 
 async function stillRuns({ pgid, process_start, space }: Group): Promise<boolean> {

@@ -1,14 +1,14 @@
 /**
  * What an earlier life of the daemon left behind when it was killed: directories, and tools that still run. A tool is
- * known by the ledger of process groups, by where it works, and by a mark in its environment, which all that it starts
- * inherits.
+ * known by the ledger of process groups, and by a mark in its environment, which all that it starts inherits. Where it
+ * works says nothing: an operator may be looking around there.
  */
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorFields, type Log } from '../../protocol/daemon/log.ts';
-import { leftoverMark, sweepLedger } from './ledger.ts';
-import { bears, processIds, statusOf, worksIn } from './proc.ts';
-import { stopGroup } from './terminate.ts';
+import { leftoverMark, type Swept, sweepLedger, swept } from './ledger.ts';
+import { bears, processIds, statusOf } from './proc.ts';
+import { GIVE_UP_MS, STOP_GRACE_MS, stopGroup } from './terminate.ts';
 
 interface Places {
   readonly agents: readonly { readonly id: string }[];
@@ -16,18 +16,24 @@ interface Places {
 }
 
 /** Clears away what any of the agents left. Never rejects: what remains is told to the log. */
-export async function clearLeftovers({ agents, state_dir }: Places, log: Log): Promise<void> {
+export async function clearLeftovers(
+  { agents, state_dir }: Places,
+  log: Log,
+  give_up_ms: number = GIVE_UP_MS,
+): Promise<void> {
   try {
-    const stopped = await sweepLedger(state_dir);
+    const { stopped, not_killed } = await sweepLedger(state_dir, give_up_ms);
     if (stopped > 0) log.warn('leftovers_removed', { stopped });
+    for (const pgid of not_killed) log.error('process_not_killed', { pgid });
   } catch (error) {
     log.warn('leftovers_remain', errorFields(error));
   }
   await Promise.all(
     agents.map(async ({ id: agent_id }) => {
       try {
-        const swept = await sweepLeftovers(agent_id, state_dir);
-        if (swept.stopped + swept.removed > 0) log.warn('leftovers_removed', { agent_id, ...swept });
+        const { stopped, removed, not_killed } = await sweepLeftovers(agent_id, state_dir, give_up_ms);
+        if (stopped + removed > 0) log.warn('leftovers_removed', { agent_id, stopped, removed });
+        for (const pgid of not_killed) log.error('process_not_killed', { agent_id, pgid });
       } catch (error) {
         // They take up room, and harm nobody.
         log.warn('leftovers_remain', { agent_id, ...errorFields(error) });
@@ -40,7 +46,8 @@ export async function clearLeftovers({ agents, state_dir }: Places, log: Log): P
 export async function sweepLeftovers(
   agent_id: string,
   state_dir: string,
-): Promise<{ stopped: number; removed: number }> {
+  give_up_ms: number = GIVE_UP_MS,
+): Promise<Swept & { readonly removed: number }> {
   const places = await Promise.all(
     ['homes', 'work'].map(async name => {
       const parent = join(state_dir, name);
@@ -49,28 +56,23 @@ export async function sweepLeftovers(
     }),
   );
   const paths = places.flat();
-  const groups = groupsOf(paths, leftoverMark(agent_id, state_dir));
-  await Promise.all(groups.map(pgid => stopGroup(pgid)));
+  const groups = groupsBearing(leftoverMark(agent_id, state_dir));
+  await Promise.all(groups.map(pgid => stopGroup(pgid, STOP_GRACE_MS, give_up_ms)));
   await Promise.all(paths.map(path => rm(path, { recursive: true, force: true, maxRetries: 5 })));
-  return { stopped: groups.length, removed: paths.length };
+  return { ...swept(groups), removed: paths.length };
 }
 
 /** As `mkdtemp` makes them: another agent's id may begin with this one's. */
 const isOf = (agent_id: string, name: string): boolean =>
   name.startsWith(`${agent_id}-`) && /^[A-Za-z0-9]{6}$/.test(name.slice(agent_id.length + 1));
 
-/** Groups of processes that work in one of these directories, have one as their home, or bear the mark. */
-function groupsOf(paths: readonly string[], mark: Readonly<Record<string, string>>): number[] {
-  const variables = new Set([
-    ...paths.map(path => `GEMINI_CLI_HOME=${path}`),
-    ...Object.entries(mark).map(([name, value]) => `${name}=${value}`),
-  ]);
+function groupsBearing(mark: Readonly<Record<string, string>>): number[] {
+  const variables = new Set(Object.entries(mark).map(([name, value]) => `${name}=${value}`));
   const own = statusOf('self')?.group;
   const found = new Set<number>();
   for (const pid of processIds() ?? []) {
     const group = statusOf(pid)?.group;
-    if (group !== undefined && group > 1 && group !== own && (bears(pid, variables) || worksIn(pid, paths)))
-      found.add(group);
+    if (group !== undefined && group > 1 && group !== own && bears(pid, variables)) found.add(group);
   }
   return [...found];
 }

@@ -1,5 +1,5 @@
 /** What Linux tells of processes through /proc. Elsewhere there is nothing to see. */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 export interface ProcessStatus {
   /** One letter; `Z` and `X` are dead ones that nobody has collected yet. */
@@ -42,15 +42,6 @@ export function bears(pid: string, variables: ReadonlySet<string>): boolean {
       .some(variable => variables.has(variable));
   } catch {
     // It has just gone, or belongs to somebody else.
-    return false;
-  }
-}
-
-export function worksIn(pid: string, paths: readonly string[]): boolean {
-  try {
-    const cwd = readlinkSync(`/proc/${pid}/cwd`);
-    return paths.some(path => cwd === path || cwd.startsWith(`${path}/`));
-  } catch {
     return false;
   }
 }

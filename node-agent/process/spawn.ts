@@ -22,7 +22,7 @@ export interface ToolProcess {
   readonly pid: number;
   readonly stdin: Writable;
   readonly stdout: Readable;
-  /** Settles when nothing of the process group runs any more, nor what left it; never rejects. */
+  /** Settles when nothing of the process group runs any more, nor what left it, or it cannot be killed; never rejects. */
   readonly ended: Promise<ProcessEnd>;
   /** The last of what it wrote to stderr. */
   stderrTail(): string;
@@ -39,6 +39,8 @@ interface SpawnOptions {
   readonly stdout_file?: string;
   /** Something came on its stderr. */
   readonly onStderr?: () => void;
+  /** Of these groups something still runs, and no signal ends it. */
+  readonly onNotKilled?: ((pgids: readonly number[]) => void) | undefined;
 }
 
 /**
@@ -73,32 +75,45 @@ export async function spawnTool(options: SpawnOptions): Promise<ToolProcess> {
   if (pid === undefined || stdin === null || stderr === null)
     throw new CcliError('internal', 'A process started without its pipes.');
   const stderrTail = keepTail(stderr, options.onStderr);
-  const group = await attend({ pid, env, mark }, exited);
+  const group = await attend({ pid, env, mark, onNotKilled: options.onNotKilled }, exited);
   const stdout = child.stdout ?? Readable.from(follow(stdout_file ?? '', group.ended));
   return { pid, stdin, stdout, stderrTail, ...group };
 }
 
-interface Leader {
+interface Leader extends Pick<SpawnOptions, 'onNotKilled'> {
   readonly pid: number;
   readonly env: Readonly<Record<string, string>>;
   readonly mark: Readonly<Record<string, string>>;
 }
 
 async function attend(
-  { pid, env, mark }: Leader,
+  { pid, env, mark, onNotKilled }: Leader,
   exited: Promise<ProcessEnd>,
 ): Promise<Pick<ToolProcess, 'ended' | 'stop'>> {
   let stopping: Promise<void> | undefined;
   let gone = false;
-  const stop = (grace_ms: number = STOP_GRACE_MS): Promise<void> => (stopping ??= stopGroup(pid, grace_ms));
+  let giveUp = (): void => undefined;
+  /** A leader that hangs in the kernel never exits. */
+  const given_up = new Promise<ProcessEnd>(resolve => {
+    giveUp = () => {
+      resolve({ code: null, signal: null });
+    };
+  });
+  const stopAll = async (grace_ms: number): Promise<void> => {
+    await stopGroup(pid, grace_ms);
+    if (groupRuns(pid)) giveUp();
+  };
+  const stop = (grace_ms: number = STOP_GRACE_MS): Promise<void> => (stopping ??= stopAll(grace_ms));
   const recorded = recordGroup(env, pid);
-  const ended = exited.then(async end => {
+  const ended = Promise.race([exited, given_up]).then(async end => {
     // What the leader left behind goes with it.
     if (groupRuns(pid)) await stop();
     else await stopping;
     gone = true;
-    await stopStrays(mark);
-    // A line that stays is found to be nobody's at the next start.
+    const strays = await stopStrays(mark, { stopped: [pid] });
+    const not_killed = new Set([...strays, ...(groupRuns(pid) ? [pid] : [])]);
+    if (not_killed.size > 0) onNotKilled?.([...not_killed]);
+    // A line that stays is found to be nobody's at the next start, or what could not be killed.
     await recorded.then(forget => forget()).catch(() => undefined);
     return end;
   });

@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 import { bears, isDead, processIds, statusOf } from './proc.ts';
-import { stopGroup } from './terminate.ts';
+import { GIVE_UP_MS, stopGroup } from './terminate.ts';
 
 const TOOL_MARK = 'CCLI_TOOL';
 
@@ -17,14 +17,29 @@ const GRACE_MS = 500;
 /** Looked at between two turns of the event loop. */
 const AT_ONCE = 50;
 
-/** Ends all that bears the mark, until nothing does. Returns how many groups there were. */
-export async function stopStrays(mark: Readonly<Record<string, string>>): Promise<number> {
-  let stopped = 0;
-  for (;;) {
+interface StrayOptions {
+  /** Groups on which `stopGroup` has spent its patience already. */
+  readonly stopped?: readonly number[];
+  readonly give_up_ms?: number;
+}
+
+/**
+ * Ends all that bears the mark, until nothing does, or until what does cannot be ended: it starts itself anew all the
+ * time, or no signal helps. Returns the groups that are left.
+ */
+export async function stopStrays(
+  mark: Readonly<Record<string, string>>,
+  { stopped = [], give_up_ms = GIVE_UP_MS }: StrayOptions = {},
+): Promise<number[]> {
+  const deadline = performance.now() + give_up_ms;
+  const tried = new Set(stopped);
+  for (let again = false; ; again = true) {
     const groups = await groupsBearing(mark);
-    if (groups.length === 0) return stopped;
-    stopped += groups.length;
-    await Promise.all(groups.map(pgid => stopGroup(pgid, GRACE_MS)));
+    // One that was there before has had its SIGKILL and all the patience there is.
+    const fresh = groups.filter(pgid => !tried.has(pgid));
+    if (fresh.length === 0 || (again && performance.now() >= deadline)) return groups;
+    for (const pgid of fresh) tried.add(pgid);
+    await Promise.all(fresh.map(pgid => stopGroup(pgid, GRACE_MS, give_up_ms)));
   }
 }
 

@@ -54,6 +54,7 @@ interface ConnectOptions {
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
   readonly gemini: boolean;
+  readonly onNotKilled?: (pgids: readonly number[]) => void;
   /** Ends the attempt to connect, and the process with it. */
   readonly signal: AbortSignal;
 }

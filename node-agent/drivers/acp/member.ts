@@ -80,6 +80,7 @@ export async function startMember(driver: DriverOptions, options: MemberOptions)
       ],
       cwd: (await workspace()).path,
       env,
+      onNotKilled: launch.onNotKilled,
       gemini: agent.agent_type === 'cli_gemini',
       signal: AbortSignal.any([options.signal, timeout]),
     });

@@ -10,6 +10,7 @@ interface FeedOptions {
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
   readonly prompt: string;
+  readonly onNotKilled?: (pgids: readonly number[]) => void;
   /** Where the answer passes through a file instead of a pipe. */
   readonly stdout_file?: string;
   readonly onText: (text: string) => void;

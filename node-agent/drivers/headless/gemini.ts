@@ -58,6 +58,7 @@ export function createColdGeminiDriver(options: DriverOptions): Driver {
             ],
             cwd: launch.cwd,
             env: launch.env,
+            onNotKilled: launch.onNotKilled,
             prompt,
             // It exits without flushing its pipe, and echoes the prompt before it answers.
             ...(launch.home !== undefined && { stdout_file: join(launch.home.path, 'stdout') }),

@@ -43,6 +43,7 @@ export function createGenericDriver(options: DriverOptions): Driver {
             ],
             cwd: launch.cwd,
             env: launch.env,
+            onNotKilled: launch.onNotKilled,
             prompt: task.prompt,
             onActivity: callbacks.onActivity,
             onText: text => {

@@ -88,7 +88,7 @@ it('what an earlier life has written down is ended, whatever its name, its place
   const { pid, line } = session('exec /bin/sh -c "echo up; exec sleep 600"');
   await line();
   await leave(state_dir, pid, { process_start: await startOf(pid) });
-  expect(await sweepLedger(state_dir)).toBe(1);
+  expect(await sweepLedger(state_dir)).toEqual({ stopped: 1, not_killed: [] });
   expect(runs(pid)).toBe(false);
   expect(await readdir(join(state_dir, 'processes'))).toEqual([]);
 });
@@ -100,7 +100,7 @@ it('a group whose leader has died is ended with all that is left of it', async (
   await leave(state_dir, leader.pid, { process_start: await startOf(leader.pid) });
   await leader.end();
   expect(runs(member)).toBe(true);
-  expect(await sweepLedger(state_dir)).toBe(1);
+  expect(await sweepLedger(state_dir)).toEqual({ stopped: 1, not_killed: [] });
   await waitFor(() => !runs(member));
 });
 
@@ -109,7 +109,7 @@ it('a process that got the number of a dead one is left alone', async () => {
   const other = session('echo up; exec sleep 600');
   await other.line();
   await leave(state_dir, other.pid, { process_start: `${await startOf(other.pid)}9` });
-  expect(await sweepLedger(state_dir)).toBe(0);
+  expect(await sweepLedger(state_dir)).toEqual({ stopped: 0, not_killed: [] });
   expect(runs(other.pid)).toBe(true);
   expect(await readdir(join(state_dir, 'processes'))).toEqual([]);
 });
@@ -123,17 +123,17 @@ it.each<[string, Record<string, unknown>]>([
   const member = Number(await leader.line());
   await leave(state_dir, leader.pid, { process_start: await startOf(leader.pid), ...over });
   await leader.end();
-  expect(await sweepLedger(state_dir)).toBe(0);
+  expect(await sweepLedger(state_dir)).toEqual({ stopped: 0, not_killed: [] });
   expect(runs(member)).toBe(true);
 });
 
 it('lines that say nothing are removed, and no ledger is nothing to do', async () => {
   const state_dir = await temporaryDirectory();
-  expect(await sweepLedger(state_dir)).toBe(0);
+  expect(await sweepLedger(state_dir)).toEqual({ stopped: 0, not_killed: [] });
   await mkdir(join(state_dir, 'processes'));
   await writeFile(file(state_dir, process.pid), '{"pgid":');
   await writeFile(join(state_dir, 'processes', '1'), '{"pgid":1,"process_start":"x","agent_id":"one"}');
-  expect(await sweepLedger(state_dir)).toBe(0);
+  expect(await sweepLedger(state_dir)).toEqual({ stopped: 0, not_killed: [] });
   expect(await readdir(join(state_dir, 'processes'))).toEqual([]);
 });
 

@@ -12,7 +12,7 @@ import { temporaryDirectory } from '../../support/temporary-directory.ts';
 
 const hanging = join(root, 'test/support/tools/cli.mjs');
 
-it('tools and directories of an earlier life are gone, those of other agents stay', async () => {
+it('tools and directories of an earlier life are gone, those of other agents and what merely works there stay', async () => {
   const state_dir = await temporaryDirectory();
   const options = { environment: {}, state_dir, policy: 'deny', node_version: 'v20.0.0' } as const;
   const home = await makeGeminiHome({
@@ -30,11 +30,15 @@ it('tools and directories of an earlier life are gone, those of other agents sta
   const elsewhere = join(state_dir, 'elsewhere');
   await mkdir(elsewhere);
   const pids = [
-    ...(await start(place.path, {})),
-    ...(await start(elsewhere, { GEMINI_CLI_HOME: home.path })),
+    ...(await start(place.path, leftoverMark('one', state_dir))),
+    ...(await start(elsewhere, leftoverMark('one', state_dir))),
   ];
-  expect(pids.filter(runs)).toHaveLength(4);
-  expect(await sweepLeftovers('one', state_dir)).toEqual({ stopped: 2, removed: 2 });
+  const inside = join(place.path, 'inside');
+  await mkdir(inside);
+  const unmarked = await start(inside, { GEMINI_CLI_HOME: home.path });
+  expect([...pids, ...unmarked].filter(runs)).toHaveLength(6);
+  expect(await sweepLeftovers('one', state_dir)).toEqual({ stopped: 2, not_killed: [], removed: 2 });
+  expect(unmarked.filter(runs)).toHaveLength(2);
   expect(pids.filter(runs)).toEqual([]);
   expect(await readdir(join(state_dir, 'work'))).toEqual([other.path.split('/').at(-1)]);
   expect(await readdir(join(state_dir, 'homes'))).toEqual([]);
@@ -64,11 +68,15 @@ it('a tool that works in a directory of its own choice is known by its mark, and
   const own = await start('one');
   const others = await start('one-two');
   expect(own.filter(runs)).toHaveLength(2);
-  expect(await sweepLeftovers('one', state_dir)).toEqual({ stopped: 2, removed: 0 });
+  expect(await sweepLeftovers('one', state_dir)).toEqual({ stopped: 2, not_killed: [], removed: 0 });
   expect(own.filter(runs)).toEqual([]);
   expect(others.filter(runs)).toHaveLength(2);
 });
 
 it('where nothing was left, there is nothing to do', async () => {
-  expect(await sweepLeftovers('one', await temporaryDirectory())).toEqual({ stopped: 0, removed: 0 });
+  expect(await sweepLeftovers('one', await temporaryDirectory())).toEqual({
+    stopped: 0,
+    not_killed: [],
+    removed: 0,
+  });
 });
