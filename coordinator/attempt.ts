@@ -3,7 +3,7 @@
  * stop it when somebody wants that. All of it may be repeated, by this coordinator or the next one.
  */
 import { WIRE_VERSION } from '../protocol/codec.ts';
-import type { StopReason } from '../protocol/control.ts';
+import type { RunReply, StopReason } from '../protocol/control.ts';
 import { errorFields, type Log } from '../protocol/daemon/log.ts';
 import { CcliError, type ErrorBody, toErrorBody } from '../protocol/errors.ts';
 import { type Attempt, isTerminal, type TaskRequest, type TaskStep } from '../protocol/task.ts';
@@ -12,6 +12,8 @@ import type { TaskEntry } from './mirror.ts';
 import type { AttemptAddress, Nodes } from './nodes.ts';
 import type { Steps } from './steps.ts';
 import type { TaskStore } from './store.ts';
+
+type Refusal = Extract<RunReply, { answer: 'refused' }>;
 
 /** What a node knows of an attempt that it had accepted. */
 export type Recalled = 'under_way' | 'finished' | 'unknown' | 'unanswered';
@@ -54,6 +56,7 @@ export function createAttemptCare(options: CareOptions): AttemptCare {
       v: WIRE_VERSION,
       task_id: request.task_id,
       attempt: attempt.attempt,
+      seq: entry.seq,
       agent_id: attempt.agent_id,
       instance_id,
       prompt: request.prompt,
@@ -63,6 +66,13 @@ export function createAttemptCare(options: CareOptions): AttemptCare {
       ...(tool_policy !== undefined && { tool_policy }),
     };
   };
+
+  /**
+   * Whether a newer coordinator of this fleet has taken over. A node that obeys another fleet says nothing about that:
+   * it alone is of no use to us, until somebody clears its state directory.
+   */
+  const isSuperseded = ({ error, fleet_id }: Refusal): boolean =>
+    error.code === 'stale_epoch' && (fleet_id === undefined || fleet_id === nodes.mandate().fleet_id);
 
   /** @throws CcliError `task_unknown` when it was purged meanwhile */
   const requestOf = async (entry: TaskEntry): Promise<TaskRequest> => {
@@ -107,19 +117,16 @@ export function createAttemptCare(options: CareOptions): AttemptCare {
       await steps.take(entry, step);
     });
 
-  const onRefusal = async (
-    entry: TaskEntry,
-    attempt: Attempt,
-    { error, epoch }: { readonly error: ErrorBody; readonly epoch?: number | undefined },
-  ): Promise<void> => {
+  const onRefusal = async (entry: TaskEntry, attempt: Attempt, reply: Refusal): Promise<void> => {
+    const { error } = reply;
     log.info('attempt_refused', {
       task_id: entry.task_id,
       attempt: attempt.attempt,
       node: attempt.node,
       error_code: error.code,
     });
-    if (error.code === 'stale_epoch') {
-      options.onSuperseded(epoch ?? 0);
+    if (isSuperseded(reply)) {
+      options.onSuperseded(reply.epoch ?? 0);
       return;
     }
     if (error.code === 'attempt_refused' && entry.cancel_requested) {
@@ -142,7 +149,7 @@ export function createAttemptCare(options: CareOptions): AttemptCare {
         if (reply.answer === 'refused' && reply.error.code === 'wrong_instance') return false;
         if (reply.answer === 'refused') {
           await onRefusal(entry, attempt, reply);
-          return reply.error.code !== 'stale_epoch';
+          return !isSuperseded(reply);
         }
         const address = { node, instance_id, task_id: entry.task_id, attempt: attempt.attempt };
         await handOverPrompt(address, request, reply.missing_slices);
@@ -160,7 +167,7 @@ export function createAttemptCare(options: CareOptions): AttemptCare {
         const asked = { ...runRequest(entry, request, attempt, instance_id), known_only: true as const };
         const reply = await nodes.run(attempt.node, asked);
         if (reply.answer === 'accepted') return reply.phase === 'finished' ? 'finished' : 'under_way';
-        if (reply.error.code === 'stale_epoch') options.onSuperseded(reply.epoch ?? 0);
+        if (isSuperseded(reply)) options.onSuperseded(reply.epoch ?? 0);
         const gone = reply.error.code === 'attempt_unknown' || reply.error.code === 'attempt_refused';
         return gone ? 'unknown' : 'unanswered';
       } catch (error) {
@@ -178,7 +185,6 @@ export function createAttemptCare(options: CareOptions): AttemptCare {
         // Otherwise the node's own report tells how it ended: it may have been faster than the cancel.
         return true;
       } catch (error) {
-        if (error instanceof CcliError && error.code === 'stale_epoch') options.onSuperseded(0);
         log.warn('node_not_stopped', { task_id: entry.task_id, node, ...errorFields(error) });
         return false;
       }

@@ -2,7 +2,8 @@
 import { type Advert, AdvertSchema } from '../protocol/advert.ts';
 import type { AgentStatus } from '../protocol/agent.ts';
 import { decode } from '../protocol/codec.ts';
-import { errorFields, type Log } from '../protocol/daemon/log.ts';
+import type { Log } from '../protocol/daemon/log.ts';
+import { toErrorBody } from '../protocol/errors.ts';
 import type { FleetEvent } from '../protocol/event.ts';
 import { nodeOf } from '../protocol/subjects.ts';
 import { hear, isContested, isLost, leave, type NodeRecord } from './core/liveness.ts';
@@ -15,6 +16,8 @@ export interface NodeSight {
   readonly advert: Advert;
   readonly alive: boolean;
   readonly contested: boolean;
+  /** While contested: what the other daemon of this name says. */
+  readonly rival?: Advert;
   readonly silent_ms: number;
 }
 
@@ -66,6 +69,9 @@ const cooledFor = (status: AgentStatus, ms: number): AgentStatus =>
     ? status
     : { ...status, cooldown_ms: Math.max(0, status.cooldown_ms - ms) };
 
+/** Earlier instances of a node that are remembered: one of them that speaks again is a second daemon. */
+const FORMER_KEPT = 32;
+
 export function createFleet({ prefix, clock, settle_ms, onChange, onNode, log }: FleetOptions): Fleet {
   const records = new Map<string, NodeRecord>();
   const retired = new Map<string, Set<string>>();
@@ -87,10 +93,12 @@ export function createFleet({ prefix, clock, settle_ms, onChange, onNode, log }:
   const sight = (record: NodeRecord): NodeSight => {
     const now = hearing();
     const heard = fresh(record);
+    const contested = isContested(heard, now);
     return {
       advert: record.advert,
       alive: !isLost(heard, now),
-      contested: isContested(heard, now),
+      contested,
+      ...(contested && record.rival !== undefined && { rival: record.rival.advert }),
       silent_ms: Math.max(0, Math.round(now - heard.at_ms)),
     };
   };
@@ -110,7 +118,9 @@ export function createFleet({ prefix, clock, settle_ms, onChange, onNode, log }:
     records.set(node, record);
     if (change === 'joined') onNode(node, 'joined', instance_id);
     if (change === 'restarted' && known !== undefined) {
-      retired.set(node, former.add(known.advert.instance_id));
+      const [oldest] = former.add(known.advert.instance_id);
+      if (former.size > FORMER_KEPT && oldest !== undefined) former.delete(oldest);
+      retired.set(node, former);
       onNode(node, 'restarted', instance_id);
     }
     if (change === 'contested') log.warn('node_contested', { node, instance_id });
@@ -132,7 +142,7 @@ export function createFleet({ prefix, clock, settle_ms, onChange, onNode, log }:
         accept(advert);
       } catch (error) {
         malformed += 1;
-        log.warn('advert_malformed', { subject, ...errorFields(error) });
+        log.warn('advert_malformed', { subject, error_code: toErrorBody(error).code });
       }
     },
     nodes: () => [...records.values()].map(sight),
@@ -153,6 +163,7 @@ export function createFleet({ prefix, clock, settle_ms, onChange, onNode, log }:
           alive,
           contested,
           draining: advert.draining,
+          full: advert.full,
           used: Math.max(status.running, given.get(slotKey(advert.node, status.agent_id)) ?? 0),
         }));
       });

@@ -252,8 +252,9 @@ async function compose(config: CoordinatorConfig, log: Log, lifecycle: Lifecycle
     } catch (error) {
       log.debug('store_not_read', errorFields(error));
     }
-    await history.turn();
   });
+  // A turn may purge hundreds of tasks: what is looked at every second must not wait for it.
+  lifecycle.every(UPKEEP_INTERVAL_MS, () => history.turn());
   log.info('ready', { coordinator_id, server_version, leads: leadership.holds() });
   return {
     coordinator_id,

@@ -158,7 +158,8 @@ export function createMirror({ clock, onChange }: MirrorOptions): Mirror {
     unfile(entry);
     const since_ms = clock() - age_ms;
     if (state.status === 'queued') {
-      entry.queued_since_ms = since_ms;
+      // A refusal, in which nothing ran, does not begin the wait anew.
+      if (state.attempts.at(-1)?.refused !== true) entry.queued_since_ms = since_ms;
       entry.not_before_ms = since_ms + (state.retry_after_ms ?? 0);
     }
     if (isTerminal(state.status)) entry.ended_since_ms = since_ms;

@@ -33,6 +33,8 @@ export interface Nodes {
   slice(address: AttemptAddress, index: number, bytes: Uint8Array): Promise<RunReply>;
   cancel(address: AttemptAddress, reason: StopReason): Promise<CancelAttemptReply>;
   drain(node: string, drain: boolean): Promise<DrainReply>;
+  /** Under which its requests go out. */
+  mandate(): Mandate;
 }
 
 interface NodesOptions {
@@ -49,6 +51,7 @@ const CANCEL_TIMEOUT_MS = 10_000;
 export function createNodes({ connection, names, mandate, accept_timeout_ms }: NodesOptions): Nodes {
   const silent = (node: string) => () => new CcliError('node_lost', `Node ${node} does not answer.`);
   return {
+    mandate,
     run: (node, value) =>
       requestJson(connection, {
         subject: names.node(node, 'run'),

@@ -8,7 +8,7 @@
  * Every step may be repeated. Nothing is touched that was stored after the purge began, or by a newer task of that id.
  */
 import { decode } from '../protocol/codec.ts';
-import { TASK_RECORDS, type TaskRecord, taskKey } from '../protocol/subjects.ts';
+import { isPrompt, TASK_RECORDS, type TaskRecord, taskKey } from '../protocol/subjects.ts';
 import { isTerminal, TaskStateSchema } from '../protocol/task.ts';
 import { createBlobPurge } from './blob-purge.ts';
 import type { Stores } from './provision.ts';
@@ -42,10 +42,12 @@ export async function beginPurge(stores: Stores): Promise<PurgeRun> {
     await available(manager.streams.purge(streams.tasks, { filter, seq: end }));
   };
 
-  const removeAll = async (task_id: string): Promise<void> => {
+  /** @param prompts false where a submit of the same id may be storing its prompt, ahead of its request, right now */
+  const removeAll = async (task_id: string, prompts: boolean): Promise<void> => {
     const end = state.last_seq + 1;
     for (const record of TASK_RECORDS) if (record !== 'state') await removeRecord(task_id, record, end);
-    for (const name of index.by_task.get(task_id) ?? []) await blobs.remove(name, index.last_seq);
+    for (const name of index.by_task.get(task_id) ?? [])
+      if (prompts || !isPrompt(name)) await blobs.remove(name, index.last_seq);
     await removeRecord(task_id, 'state', end);
   };
 
@@ -67,12 +69,12 @@ export async function beginPurge(stores: Stores): Promise<PurgeRun> {
         if (ended === undefined || ended.revision < seq) return false;
         if (!isTerminal(decode(TaskStateSchema, ended.value).status)) return false;
       }
-      await removeAll(task_id);
+      await removeAll(task_id, request !== undefined);
       return true;
     },
     async remnants(task_id) {
       const request = await live(task_id, 'request');
-      if (request === undefined) await removeAll(task_id);
+      if (request === undefined) await removeAll(task_id, false);
       else await removeOlder(task_id, request.revision);
     },
   };

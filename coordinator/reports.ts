@@ -6,11 +6,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Consumer, ConsumerMessages, JsMsg } from '@nats-io/jetstream';
 import { decode } from '../protocol/codec.ts';
 import { errorFields, type Log } from '../protocol/daemon/log.ts';
-import { CcliError } from '../protocol/errors.ts';
+import { CcliError, toErrorBody } from '../protocol/errors.ts';
 import { type FinishedReport, type Report, ReportSchema } from '../protocol/report.ts';
 import { nodeOf } from '../protocol/subjects.ts';
 import { isTerminal } from '../protocol/task.ts';
-import { fold } from './core/fold.ts';
+import { fold, strangeness } from './core/fold.ts';
 import { lookUp, refresh } from './lookup.ts';
 import type { Mirror, TaskEntry } from './mirror.ts';
 import type { Steps } from './steps.ts';
@@ -58,7 +58,7 @@ export function createReports(options: ReportsOptions): Reports {
       return;
     }
     if (report.kind === 'slice') {
-      if (isTerminal(entry.state.status)) return;
+      if (isTerminal(entry.state.status) || strangeness(entry, report) !== undefined) return;
       await store.putResultSlice(
         report.task_id,
         report.attempt,
@@ -68,11 +68,11 @@ export function createReports(options: ReportsOptions): Reports {
       return;
     }
     const random = options.random();
-    let folded = fold(entry.state, entry.options, report, random);
+    let folded = fold(entry, report, random);
     if (folded.outcome === 'ignore' && !isTerminal(entry.state.status)) {
       // What makes it senseless may only be news that the watch has not brought yet.
       await refresh(store, mirror, report.task_id);
-      folded = fold(entry.state, entry.options, report, random);
+      folded = fold(entry, report, random);
     }
     if (folded.outcome === 'ignore') {
       counts.ignored += 1;
@@ -132,7 +132,8 @@ export function createReports(options: ReportsOptions): Reports {
         message.nak(PARK_MS);
       } else {
         counts.malformed += 1;
-        log.error('report_malformed', { subject: message.subject, ...errorFields(error) });
+        // The code alone: what a parser says of a text may quote it.
+        log.error('report_malformed', { subject: message.subject, error_code: toErrorBody(error).code });
         message.term('malformed');
       }
       return undefined;

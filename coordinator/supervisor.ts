@@ -7,6 +7,7 @@
  * `lost_after_ms` makes room for another attempt. Until then the attempts of a silent node are suspect, and left alone.
  * One that a node has accepted and lists no more is asked after, without ever being begun anew.
  */
+import type { Advert } from '../protocol/advert.ts';
 import type { StopReason } from '../protocol/control.ts';
 import { CcliError, toErrorBody } from '../protocol/errors.ts';
 import { LOST_AFTER_INTERVALS } from '../protocol/limits.ts';
@@ -67,6 +68,15 @@ interface Notes {
 
 const AGAIN_FROM_MS = 500;
 const AGAIN_TO_MS = 5_000;
+/** What the daemons of a node that is there say: one, or two while its name is contested. */
+const advertsOf = ({ advert, alive, rival }: NodeSight): Advert[] =>
+  alive ? [advert, ...(rival === undefined ? [] : [rival])] : [];
+
+const listerOf = (sight: NodeSight, task_id: string, attempt: number): Advert | undefined =>
+  advertsOf(sight).find(({ running }) =>
+    running.some(one => one.task_id === task_id && one.attempt === attempt),
+  );
+
 /** For how many times `lost_after_ms` reports that are not folded keep an attempt from being given up. */
 const UNFOLDED_PATIENCE = 10;
 /** A node that has not confirmed a stop after this many tries is not waited for. */
@@ -122,6 +132,8 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       const confirmed = await care.stop(entry, attempt, to, reason);
       own.stopped += 1;
       own.stop_confirmed ||= confirmed;
+      // It answers for the attempt: what it does not report, it is asked after.
+      if (confirmed) own.accepted_by = to;
       own.next_at_ms = clock() + AGAIN_FROM_MS;
       if (confirmed || own.stopped < STOP_TRIES) return;
       const step = stepAfterStop(reason, attempt.attempt, false);
@@ -129,11 +141,12 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     });
   };
 
-  const recall = (entry: TaskEntry, own: Notes, attempt: Attempt, instance_id: string): void => {
+  const recall = (entry: TaskEntry, own: Notes, instance_id: string): void => {
     act('recall', entry, own, async () => {
       const known = await care.recall(entry, instance_id);
       own.recall_at_ms = clock() + AGAIN_TO_MS;
       if (known === 'under_way') own.missing_since_ms = undefined;
+      if (known === 'under_way' || known === 'finished') own.accepted_by = instance_id;
       own.unknown ||= known === 'unknown';
     });
   };
@@ -150,11 +163,11 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     });
   };
 
-  /** For how long the node has not listed an attempt that it had accepted, with nothing left to send. */
-  const missingFor = ({ state, task_id }: TaskEntry, own: Notes, { advert }: NodeSight): number => {
-    const taken = state.status === 'running' || own.accepted_by !== undefined;
-    const listed = advert.running.some(one => one.task_id === task_id && one.attempt === own.attempt);
-    if (!taken || listed || advert.outbox > 0) own.missing_since_ms = undefined;
+  /** For how long the node has not listed an attempt that it had accepted. Of two daemons, one may be the wrong one. */
+  const missingFor = (entry: TaskEntry, own: Notes, sight: NodeSight): number => {
+    const taken = entry.state.status === 'running' || own.accepted_by !== undefined;
+    const listed = listerOf(sight, entry.task_id, own.attempt) !== undefined;
+    if (!taken || listed || sight.contested) own.missing_since_ms = undefined;
     else own.missing_since_ms ??= clock();
     return own.missing_since_ms === undefined ? 0 : clock() - own.missing_since_ms;
   };
@@ -171,7 +184,8 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   ): CcliError | undefined => {
     if (sight?.alive === true) {
       const grace_ms = Math.max(options.lost_after_ms, LOST_AFTER_INTERVALS * sight.advert.interval_ms);
-      return own.unknown || missing_ms > grace_ms ? new CcliError('agent_restarted') : undefined;
+      const silent = missing_ms > grace_ms && sight.advert.outbox === 0;
+      return own.unknown || silent ? new CcliError('agent_restarted') : undefined;
     }
     if (fleet.silence(attempt.node) <= options.lost_after_ms) return undefined;
     return new CcliError('node_lost', `Node ${attempt.node} fell silent during the attempt.`);
@@ -193,9 +207,16 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     return left_ms <= 0 ? 'deadline_passed' : undefined;
   };
 
-  /** Two adverts in a row without it, and not asked after a moment ago. */
-  const isOdd = (own: Notes, missing_ms: number, { advert }: NodeSight): boolean =>
-    missing_ms > 2 * advert.interval_ms && clock() >= own.recall_at_ms;
+  /** Two adverts in a row without it. */
+  const isOdd = (missing_ms: number, { advert }: NodeSight): boolean => missing_ms > 2 * advert.interval_ms;
+
+  /** The daemon to speak to of the attempt: of two under one name, the one that has it. */
+  const holderOf = (entry: TaskEntry, own: Notes, attempt: Attempt, sight: NodeSight | undefined): string => {
+    if (sight === undefined) return attempt.instance_id;
+    if (!sight.contested) return sight.advert.instance_id;
+    const lister = listerOf(sight, entry.task_id, own.attempt);
+    return lister?.instance_id ?? own.accepted_by ?? attempt.instance_id;
+  };
 
   return {
     look(entry) {
@@ -204,13 +225,15 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       const own = notesOn(entry.task_id, attempt.attempt);
       if (own.busy) return;
       const sight = fleet.node(attempt.node);
-      const instance_id = sight?.advert.instance_id ?? attempt.instance_id;
+      const instance_id = holderOf(entry, own, attempt, sight);
       const due = clock() >= own.next_at_ms;
       if (!due) options.wakeAt(own.next_at_ms);
       const missing_ms = sight?.alive === true ? missingFor(entry, own, sight) : 0;
       const gone = whyGone(missing_ms, own, attempt, sight);
       const reason = whyStop(entry);
-      const unasked = entry.state.status === 'assigned' && own.accepted_by !== instance_id;
+      const unasked = entry.state.status === 'assigned' && own.accepted_by === undefined;
+      // Taken by a daemon that another one has followed: begun anew there, it might run twice.
+      const inherited = own.accepted_by !== undefined && own.accepted_by !== instance_id;
       if (reason !== undefined) {
         if (gone !== undefined) endStopped(entry, own, attempt, reason);
         else if (due && own.stopped < STOP_TRIES) stop(entry, own, attempt, instance_id, reason);
@@ -218,12 +241,13 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
         if (clock() >= own.next_give_up_ms) giveUp(entry, own, attempt, gone);
       } else if (sight?.contested === true) return;
       else if (due && unasked) ask(entry, own, instance_id);
-      else if (sight !== undefined && isOdd(own, missing_ms, sight)) recall(entry, own, attempt, instance_id);
+      else if (sight !== undefined && (inherited || isOdd(missing_ms, sight))) {
+        if (clock() >= own.recall_at_ms) recall(entry, own, instance_id);
+      }
     },
     stopStrays() {
       const listed = new Set<string>();
-      for (const { advert, alive } of fleet.nodes()) {
-        if (!alive) continue;
+      for (const advert of fleet.nodes().flatMap(advertsOf)) {
         for (const { task_id, attempt } of advert.running) {
           const entry = mirror.get(task_id);
           const known = entry?.state.attempts.find(one => one.attempt === attempt);

@@ -79,8 +79,8 @@ const brief = ({ cause: _cause, ...error }: ErrorBody): ErrorBody => ({
   message: error.message.slice(0, 300),
 });
 
-export function agentView({ status, node, alive, contested, draining, used }: Candidate): AgentView {
-  const usable = alive && !contested && !draining && status.enabled && status.health === 'ready';
+export function agentView({ status, node, alive, contested, draining, full, used }: Candidate): AgentView {
+  const usable = alive && !contested && !draining && !full && status.enabled && status.health === 'ready';
   return {
     ...status,
     running: used,

@@ -16,7 +16,7 @@ import type {
 import { errorFields, type Log } from '../protocol/daemon/log.ts';
 import { CcliError, toErrorBody } from '../protocol/errors.ts';
 import type { Agent } from './agent.ts';
-import { admit, type KnownPhase, misaddressed } from './core/admission.ts';
+import { admit, isOfEarlierTask, type KnownPhase, misaddressed } from './core/admission.ts';
 import { createEpochFence } from './epoch.ts';
 import { bareFailure, execute, type Speaker } from './execute.ts';
 import { createIncomingText, type IncomingText } from './incoming.ts';
@@ -90,6 +90,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
   const { agents, journal, reporter, log, instance_id } = options;
   const live = new Map<string, LiveAttempt>();
   const accepting = new Map<string, Promise<RunReply>>();
+  const makingWay = new Map<string, Promise<void>>();
 
   const past = createPast({
     forget: (phase, id) => {
@@ -129,7 +130,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
       return attempt.incoming !== undefined && attempt.incoming.missing().length > 0
         ? 'receiving'
         : 'running';
-    if (outbox.has(id)) return 'finished';
+    if (outbox.find(id) !== undefined) return 'finished';
     const known = past.phaseOf(id);
     return known === 'done' ? 'finished' : known;
   };
@@ -145,7 +146,10 @@ export function createAttempts(options: AttemptsOptions): Attempts {
   const refuse = (error: CcliError): RunReply => ({
     answer: 'refused',
     error: toErrorBody(error),
-    ...(error.code === 'stale_epoch' && { epoch: fence.state.epoch }),
+    ...(error.code === 'stale_epoch' && {
+      epoch: fence.state.epoch,
+      ...(fence.state.fleet_id !== undefined && { fleet_id: fence.state.fleet_id }),
+    }),
   });
 
   const unwritten = (request: AttemptId, error: unknown): RunReply => {
@@ -154,8 +158,8 @@ export function createAttempts(options: AttemptsOptions): Attempts {
   };
 
   const start = (request: RunRequest, agent: Agent, release: () => void): void => {
-    const { task_id, attempt } = request;
-    const id: AttemptId = { task_id, attempt };
+    const { task_id, attempt, seq } = request;
+    const id: AttemptId = { task_id, attempt, seq };
     const controller = new AbortController();
     const incoming = 'ref' in request.prompt ? createIncomingText(request.prompt.ref) : undefined;
     const work = async (): Promise<void> => {
@@ -249,6 +253,27 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     return answerFor(request);
   };
 
+  /** Forgets what is remembered of an attempt of an earlier task, on disk before in memory. */
+  const forgetEarlier = async (request: RunRequest): Promise<void> => {
+    for (const phase of ['done', 'refused'] as const) {
+      const mark = past.find(phase, request);
+      if (mark === undefined) continue;
+      if (!isOfEarlierTask(mark.seq ?? (await journal.seqOf(phase, request)), request)) continue;
+      await journal.forget(phase, request);
+      past.drop(phase, request);
+    }
+  };
+
+  /** Once for requests that come together: the second must not forget what the first has become. */
+  const madeWayFor = (request: RunRequest): Promise<void> => {
+    const earlier = makingWay.get(key(request));
+    if (earlier !== undefined) return earlier;
+    if (request.seq === undefined || past.phaseOf(request) === undefined) return Promise.resolve();
+    const work = forgetEarlier(request).finally(() => makingWay.delete(key(request)));
+    makingWay.set(key(request), work);
+    return work;
+  };
+
   return {
     get pending() {
       return outbox.pending;
@@ -271,11 +296,18 @@ export function createAttempts(options: AttemptsOptions): Attempts {
       if (fault !== undefined) return refuse(fault);
       try {
         await fence.see(request);
+        await madeWayFor(request);
       } catch (error) {
         return unwritten(request, error);
       }
       // Nothing is awaited from here until the slot is taken.
       const agent = agents.get(request.agent_id);
+      const held = live.get(key(request)) ?? outbox.find(request);
+      if (isOfEarlierTask(held?.seq, request)) {
+        return refused(
+          new CcliError('slots_taken', 'An earlier task of this id has not left this node yet; wait.'),
+        );
+      }
       const underWay = accepting.get(key(request));
       const known = underWay === undefined ? phaseOf(request) : 'running';
       const admission = admit(request, facts(), agent?.status(), known);

@@ -151,8 +151,8 @@ const driverTask = (request: RunRequest, agent: Agent, prompt: string) => ({
   tool_policy: narrower(agent.config.tool_policy, request.tool_policy),
 });
 
-const reportHead = ({ node, instance_id }: Speaker, { task_id, attempt }: AttemptId) =>
-  ({ v: WIRE_VERSION, kind: 'finished', node, instance_id, task_id, attempt }) as const;
+const reportHead = ({ node, instance_id }: Speaker, { task_id, attempt, seq }: AttemptId) =>
+  ({ v: WIRE_VERSION, kind: 'finished', node, instance_id, task_id, attempt, seq }) as const;
 
 const outcomeOf = (failure: CcliError | undefined): Pick<FinishedReport, 'outcome' | 'error'> =>
   failure === undefined

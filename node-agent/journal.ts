@@ -4,8 +4,8 @@
  *
  *     accepted/<task>.<attempt>   the agent it runs on; there from accept until its report is acknowledged
  *     outbox/<task>.<attempt>     the finished report; there from its end until its report is acknowledged
- *     done/<task>.<attempt>       empty; keeps accept idempotent afterwards (the newest `KEEP_PAST` of them)
- *     refused/<task>.<attempt>    empty; cancelled before it arrived (likewise)
+ *     done/<task>.<attempt>       `seq`, or empty; keeps accept idempotent afterwards (the newest `KEEP_PAST` of them)
+ *     refused/<task>.<attempt>    `seq`, or empty; cancelled before it arrived (likewise)
  *     epoch                       which coordinator is obeyed: `fleet_id`, `epoch`, `former` (once a plain number)
  */
 import { mkdir, readdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
@@ -22,6 +22,8 @@ import type { FenceRecord } from './epoch.ts';
 export interface AttemptId {
   readonly task_id: string;
   readonly attempt: number;
+  /** Which task of this id it is, as its request said; only that one's, where it is known. */
+  readonly seq?: number | undefined;
 }
 
 /** A finished report with its whole text; the text is cut into slices only when it is sent. */
@@ -31,7 +33,9 @@ export const OutboxEntrySchema = z.object({
 });
 export type OutboxEntry = z.infer<typeof OutboxEntrySchema>;
 
-const AcceptedSchema = z.object({ agent_id: z.string() });
+const AcceptedSchema = z.object({ agent_id: z.string(), seq: z.int().nonnegative().optional() });
+
+const MarkSchema = z.object({ seq: z.int().nonnegative() });
 
 const FenceRecordSchema = z.object({
   fleet_id: z.string().optional(),
@@ -78,6 +82,8 @@ export interface Journal {
   acknowledge(id: AttemptId): Promise<void>;
   /** An attempt of long ago. */
   forget(phase: PastPhase, id: AttemptId): Promise<void>;
+  /** `seq` of an attempt that is over, where it was written down. */
+  seqOf(phase: PastPhase, id: AttemptId): Promise<number | undefined>;
   /** All attempts that are over. */
   forgetAll(): Promise<void>;
   saveFence(record: FenceRecord): Promise<void>;
@@ -166,24 +172,29 @@ export function createJournal(directory: string): Journal {
         }
         const accepted = await read('accepted', id, AcceptedSchema);
         if (accepted === undefined) damaged.push(path('accepted', id));
-        cut_off.push({ ...id, agent_id: accepted?.agent_id ?? 'unknown' });
+        cut_off.push({ ...id, agent_id: accepted?.agent_id ?? 'unknown', seq: accepted?.seq });
       }
       const fence = await readFence(join(directory, 'epoch'));
       return { outbox, cut_off, done: await prune('done'), refused: await prune('refused'), fence, damaged };
     },
-    accept: (id, agent_id) => createDurably(path('accepted', id), encode(AcceptedSchema, { agent_id })),
+    accept: (id, agent_id) =>
+      createDurably(path('accepted', id), encode(AcceptedSchema, { agent_id, seq: id.seq })),
     withdraw: id => remove('accepted', id),
-    refuse: id => createDurably(path('refused', id), ''),
+    refuse: id => createDurably(path('refused', id), markOf(id)),
     finish: entry =>
       replaceDurably(path('outbox', entry.report), encode(OutboxEntrySchema, entry, Number.MAX_SAFE_INTEGER)),
     load: id => read('outbox', id, OutboxEntrySchema),
     async acknowledge(id) {
       // `done` first: an attempt is never without a trace.
-      await writeFile(path('done', id), '', { mode: 0o600 });
+      await writeFile(path('done', id), markOf(id), { mode: 0o600 });
       await remove('outbox', id);
       await remove('accepted', id);
     },
     forget: (phase, id) => remove(phase, id),
+    async seqOf(phase, id) {
+      const content = await readIfThere(path(phase, id));
+      return MarkSchema.safeParse(parseJson(content ?? '')).data?.seq;
+    },
     async forgetAll() {
       for (const phase of ['done', 'refused'] as const)
         await inTurns(await list(phase), id => remove(phase, id));
@@ -199,19 +210,25 @@ export function createJournal(directory: string): Journal {
 /** None before the first request; anything else that cannot be read must not lower it. */
 async function readFence(file: string): Promise<FenceRecord> {
   const none: FenceRecord = { epoch: 0, former: [] };
+  return EpochFileSchema.safeParse(parseJson((await readIfThere(file)) ?? '')).data ?? none;
+}
+
+async function readIfThere(file: string): Promise<string | undefined> {
   try {
-    return EpochFileSchema.safeParse(parseJson(await readFile(file, 'utf8'))).data ?? none;
+    return await readFile(file, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return none;
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw error;
   }
 }
+
+const markOf = ({ seq }: AttemptId): string => (seq === undefined ? '' : JSON.stringify({ seq }));
 
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // It is replaced whole, so this is not of our writing.
+    // Empty, cut short by a crash, or not of our writing.
     return undefined;
   }
 }

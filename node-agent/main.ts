@@ -128,7 +128,7 @@ async function compose(config: NodeConfig, log: Log, lifecycle: Lifecycle): Prom
       const bytes = encode(ChunkSchema, { v: WIRE_VERSION, ...id, n, text });
       connection.publish(names.output(config.node, id.task_id, id.attempt), bytes);
     },
-    facts: () => ({ draining: drain.draining, has_room: room > RESERVE_BYTES + config.max_output }),
+    facts: () => ({ draining: drain.draining, has_room: hasRoom() }),
     max_output_bytes: config.max_output,
     handOver: lifecycle.handOver,
     signal,
@@ -138,6 +138,7 @@ async function compose(config: NodeConfig, log: Log, lifecycle: Lifecycle): Prom
     },
   });
 
+  const hasRoom = (): boolean => room > RESERVE_BYTES + config.max_output;
   const advert = (): Advert => ({
     v: WIRE_VERSION,
     node: config.node,
@@ -149,6 +150,7 @@ async function compose(config: NodeConfig, log: Log, lifecycle: Lifecycle): Prom
     uptime_ms: Math.round(performance.now() - began),
     draining: drain.draining,
     leaving,
+    full: !hasRoom() || attempts.unstored > 0,
     outbox: attempts.pending,
     config_revision,
     host,

@@ -12,7 +12,8 @@ export interface Outbox {
   resume(ids: readonly AttemptId[]): void;
   /** Resolves once the result is on disk; where the disk refuses it, it is kept in memory and tried again. */
   put(entry: OutboxEntry): Promise<void>;
-  has(id: AttemptId): boolean;
+  /** The attempt whose result waits; its `seq` only where this life has met it. */
+  find(id: AttemptId): AttemptId | undefined;
   /** Results that the stream does not have yet. */
   readonly pending: number;
   /** Those of them that no disk has taken. */
@@ -81,8 +82,11 @@ export function createOutbox(options: OutboxOptions): Outbox {
   };
 
   const send = async (id: AttemptId, fresh?: OutboxEntry): Promise<void> => {
+    let seq: number | undefined;
     try {
-      await reporter.finished(fresh ?? (await entryOf(id)), signal);
+      const entry = fresh ?? (await entryOf(id));
+      ({ seq } = entry.report);
+      await reporter.finished(entry, signal);
     } catch (error) {
       if (signal.aborted) return;
       failures += 1;
@@ -92,7 +96,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
       await delay(pause_ms, undefined, { signal }).catch(() => undefined);
       return;
     }
-    await settle(id);
+    await settle({ ...id, seq });
   };
 
   const begin = (id: AttemptId, fresh?: OutboxEntry): void => {
@@ -142,14 +146,15 @@ export function createOutbox(options: OutboxOptions): Outbox {
     get unstored() {
       return unstored.size;
     },
-    has: id => pending.has(attemptKey(id)),
+    find: id => pending.get(attemptKey(id)),
     resume(ids) {
       for (const id of ids) pending.set(attemptKey(id), id);
       queue = [...queue, ...ids];
       pump();
     },
     async put(entry) {
-      const id: AttemptId = note(entry.report);
+      const { task_id, attempt, seq } = entry.report;
+      const id: AttemptId = { task_id, attempt, seq };
       pending.set(attemptKey(id), id);
       try {
         await journal.finish(entry);

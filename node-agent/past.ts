@@ -9,6 +9,10 @@ export interface Past {
   restore(past: Readonly<Record<PastPhase, readonly AttemptId[]>>): void;
   remember(phase: PastPhase, id: AttemptId): void;
   phaseOf(id: AttemptId): PastPhase | undefined;
+  /** What is remembered of it in this phase; its `seq` only where this life has met it. */
+  find(phase: PastPhase, id: AttemptId): AttemptId | undefined;
+  /** In memory alone. */
+  drop(phase: PastPhase, id: AttemptId): void;
   clear(): void;
 }
 
@@ -26,8 +30,8 @@ export function createPast({ keep = KEEP_PAST, forget }: PastOptions): Past {
       for (const phase of ['done', 'refused'] as const)
         for (const id of past[phase]) phases[phase].set(attemptKey(id), id);
     },
-    remember(phase, { task_id, attempt }) {
-      const id = { task_id, attempt };
+    remember(phase, { task_id, attempt, seq }) {
+      const id = { task_id, attempt, seq };
       const known = phases[phase];
       known.set(attemptKey(id), id);
       for (const [key, oldest] of known) {
@@ -40,6 +44,10 @@ export function createPast({ keep = KEEP_PAST, forget }: PastOptions): Past {
       const key = attemptKey(id);
       if (phases.done.has(key)) return 'done';
       return phases.refused.has(key) ? 'refused' : undefined;
+    },
+    find: (phase, id) => phases[phase].get(attemptKey(id)),
+    drop(phase, id) {
+      phases[phase].delete(attemptKey(id));
     },
     clear() {
       phases.done.clear();

@@ -58,20 +58,20 @@ export function createReporter({ jetstream, subject, node, instance_id, log }: R
   };
 
   return {
-    async started({ task_id, attempt }) {
+    async started({ task_id, attempt, seq }) {
       try {
-        await publish({ v: WIRE_VERSION, kind: 'started', node, instance_id, task_id, attempt });
+        await publish({ v: WIRE_VERSION, kind: 'started', node, instance_id, task_id, attempt, seq });
       } catch (error) {
         log.warn('report_not_acknowledged', { task_id, attempt, kind: 'started', ...errorFields(error) });
       }
     },
     async finished({ report, text }, signal) {
-      const { task_id, attempt } = report;
+      const { task_id, attempt, seq } = report;
       const { whole, slices } = text === undefined ? { whole: undefined, slices: [] } : prepare(text);
       for (const [index, slice] of slices.entries()) {
         const data = Buffer.from(slice).toString('base64');
         await insist(
-          { v: WIRE_VERSION, kind: 'slice', node, instance_id, task_id, attempt, index, data },
+          { v: WIRE_VERSION, kind: 'slice', node, instance_id, task_id, attempt, seq, index, data },
           signal,
         );
       }

@@ -42,6 +42,8 @@ export const AdvertSchema = z.object({
   draining: z.boolean(),
   /** The last advert of a daemon that stops in good order. */
   leaving: z.boolean(),
+  /** Takes nothing new: its disk has no room for another result. */
+  full: z.boolean().default(false),
   /** Results on disk that the report stream has not acknowledged. */
   outbox: z.int().nonnegative(),
   /** Revision of the desired state last applied by `configure`; 0 before the first. */

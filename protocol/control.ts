@@ -27,6 +27,8 @@ const addressed = {
 export const RunRequestSchema = z.object({
   ...addressed,
   ...attempt,
+  /** Revision of the task's request: tells a task from an earlier one of its id. */
+  seq: z.int().nonnegative().optional(),
   agent_id: NameSchema,
   prompt: TextSchema,
   model: ModelSchema.optional(),
@@ -56,7 +58,8 @@ export const RunReplySchema = z.discriminatedUnion('answer', [
   z.object({
     answer: z.literal('refused'),
     error: ErrorBodySchema,
-    /** With `stale_epoch`: the highest epoch the node has seen. */
+    /** With `stale_epoch`: the fleet the node obeys, and the highest epoch of it that it has seen. */
+    fleet_id: FleetIdSchema.optional(),
     epoch: z.int().nonnegative().optional(),
   }),
 ]);

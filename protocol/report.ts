@@ -11,6 +11,8 @@ const base = {
   instance_id: z.string().min(1).max(64),
   task_id: TaskIdSchema,
   attempt: z.int().positive(),
+  /** As in the run request: a report of an earlier task of this id says nothing about the one there is now. */
+  seq: z.int().nonnegative().optional(),
 };
 
 export const StartedReportSchema = z.object({ ...base, kind: z.literal('started') });
@@ -45,5 +47,6 @@ export type Report = z.infer<typeof ReportSchema>;
 /** The message id that lets the stream drop a report sent twice. */
 export function reportId(report: Report): string {
   const step = report.kind === 'slice' ? `slice.${report.index}` : report.kind;
-  return `${report.task_id}.${report.attempt}.${step}`;
+  const task = report.seq === undefined ? report.task_id : `${report.task_id}.${report.seq}`;
+  return `${task}.${report.attempt}.${step}`;
 }

@@ -97,6 +97,7 @@ export const uploadBlob = (taskId: string, index: number): string => `${taskId}.
 export const resultBlob = (taskId: string, attempt: number, index: number): string =>
   `${taskId}.result.${String(attempt)}.${String(index)}`;
 
+export const isPrompt = (name: string): boolean => name.split('.')[1] === 'prompt';
 export const isUpload = (name: string): boolean => name.split('.')[1] === 'upload';
 
 /** The task an object belongs to; undefined for an object that is none of ours. */

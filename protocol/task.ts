@@ -91,7 +91,10 @@ export type Attempt = z.infer<typeof AttemptSchema>;
 export const TaskStateSchema = z.object({
   v: z.int().positive(),
   task_id: TaskIdSchema,
-  /** Every attempt so far, oldest first; the last one is the current one. */
+  /**
+   * Every attempt so far, oldest first; the last one is the current one. Of those that were refused only the last one
+   * stays, so their numbers may have gaps.
+   */
   attempts: z.array(AttemptSchema).max(100),
   /** Set while queued again after a failure: how long to wait, counted from when it is read. */
   retry_after_ms: z.int().nonnegative().optional(),
@@ -197,7 +200,7 @@ export function transition(state: TaskState, step: TaskStep, at_ms: number): Tra
       if (state.status !== 'queued') return refuse(`a task that is ${state.status} cannot be assigned`);
       if (step.attempt !== (current?.attempt ?? 0) + 1) return refuse('attempts are numbered one by one');
       const attempt: Attempt = { ...step.placement, attempt: step.attempt, why: step.why, started: false };
-      return next({ status: 'assigned', attempts: [...state.attempts.map(shortened), attempt] });
+      return next({ status: 'assigned', attempts: [...onRecord(state.attempts), attempt] });
     }
     case 'start':
       if (state.status !== 'assigned') return refuse(`a task that is ${state.status} cannot start`);
@@ -238,6 +241,12 @@ export function transition(state: TaskState, step: TaskStep, at_ms: number): Tra
       return next({ status: 'cancelled', stop_confirmed: step.stop_confirmed });
   }
 }
+
+/** A task may be refused any number of times: of those attempts, in which nothing ran, the last one is kept. */
+const onRecord = (attempts: readonly Attempt[]): Attempt[] => {
+  const last = attempts.findLast(({ refused }) => refused === true);
+  return attempts.filter(attempt => attempt.refused !== true || attempt === last).map(shortened);
+};
 
 const EARLIER_MESSAGE_MAX = 300;
 

@@ -3,6 +3,14 @@ import type { FinishedReport, Report } from '../../protocol/report.ts';
 import { isTerminal, type TaskOptions, type TaskState, type TaskStep } from '../../protocol/task.ts';
 import { judgeFailure } from './retry.ts';
 
+/** What a report is folded into. */
+interface Folding {
+  readonly state: TaskState;
+  /** What tells the task from an earlier one of its id. */
+  readonly seq: number;
+  readonly options: TaskOptions;
+}
+
 export type Folded =
   | { readonly outcome: 'step'; readonly step: TaskStep; readonly keep_text: boolean }
   | { readonly outcome: 'ignore'; readonly reason: string };
@@ -10,14 +18,22 @@ export type Folded =
 const ignore = (reason: string): Folded => ({ outcome: 'ignore', reason });
 const step = (taken: TaskStep, keep_text = false): Folded => ({ outcome: 'step', step: taken, keep_text });
 
+/** Why a report is not about this task; undefined when it is, as far as is known. */
+export function strangeness(
+  { state, seq }: Pick<Folding, 'state' | 'seq'>,
+  report: Report,
+): string | undefined {
+  if (report.seq !== undefined && report.seq !== seq) return 'it is of another task of this id';
+  const known = state.attempts.find(({ attempt }) => attempt === report.attempt);
+  return known === undefined || known.node === report.node ? undefined : 'the attempt is of another node';
+}
+
 /** Folding the same report twice, or reports out of order, ends in the same state. */
-export function fold(
-  state: TaskState,
-  options: TaskOptions,
-  report: Exclude<Report, { kind: 'slice' }>,
-  random: number,
-): Folded {
+export function fold(task: Folding, report: Exclude<Report, { kind: 'slice' }>, random: number): Folded {
+  const { state, options } = task;
   if (isTerminal(state.status)) return ignore(`the task is already ${state.status}`);
+  const strange = strangeness(task, report);
+  if (strange !== undefined) return ignore(strange);
   const known = state.attempts.find(attempt => attempt.attempt === report.attempt);
   if (known === undefined) return ignore('the attempt was never assigned');
   const current = state.status !== 'queued' && state.attempts.at(-1)?.attempt === report.attempt;

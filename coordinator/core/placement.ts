@@ -11,6 +11,8 @@ export interface Candidate {
   readonly alive: boolean;
   readonly contested: boolean;
   readonly draining: boolean;
+  /** No room on the node's disk for another result. */
+  readonly full: boolean;
   /** Running as far as anybody knows: the node's own count, or what was given to it since, if that is more. */
   readonly used: number;
 }
@@ -48,6 +50,9 @@ export function fitOf(candidate: Candidate, { options, prompt_bytes }: Demand): 
     };
   }
   if (candidate.draining) return { fit: 'away', why: why('draining', `Node ${candidate.node} is draining.`) };
+  if (candidate.full) {
+    return { fit: 'away', why: why('outbox_full', `Node ${candidate.node} has no room for results.`) };
+  }
   if (!status.enabled) return { fit: 'away', why: why('agent_disabled', `${status.agent_id} is disabled.`) };
   if (status.health === 'unavailable') {
     return { fit: 'broken', why: status.problem ?? why('cli_crashed', `${status.agent_id} is unavailable.`) };

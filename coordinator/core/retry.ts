@@ -13,6 +13,7 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'agent_unknown',
   'attempt_refused',
   'attempt_unknown',
+  'stale_epoch',
 ]);
 
 /**
@@ -32,9 +33,6 @@ const UNREADY: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'auth_refused',
   'node_version_missing',
 ]);
-
-/** What the schema of a state holds; a task refused this often is not going to run. */
-const MAX_RECORDED_ATTEMPTS = 100;
 
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
@@ -59,15 +57,15 @@ interface Failure {
 
 /** Refusals use up nothing of `max_attempts`: a task that may run only once may still be offered twice. */
 export function judgeFailure({ error, refused, attempts, options, random }: Failure): Verdict {
-  if (attempts.length >= MAX_RECORDED_ATTEMPTS) return { again: false };
   const jitter = 0.5 + random / 2;
   const earlier = attempts.slice(0, -1);
   if (refused && speaksOfNode(error.code)) {
-    const refusals = earlier.filter(attempt => !hasRun(attempt)).length;
+    // Most of them are no longer on record: their numbers tell how many there were.
+    const refusals = (attempts.at(-1)?.attempt ?? 1) - 1 - earlier.filter(hasRun).length;
     return {
       again: true,
       refusal: true,
-      after_ms: jitter * Math.min(REFUSAL_PAUSE_MS * 2 ** refusals, LONGEST_REFUSAL_PAUSE_MS),
+      after_ms: jitter * Math.min(REFUSAL_PAUSE_MS * 2 ** Math.min(refusals, 10), LONGEST_REFUSAL_PAUSE_MS),
     };
   }
   const ran = 1 + earlier.filter(hasRun).length;

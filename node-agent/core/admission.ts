@@ -34,6 +34,13 @@ export function misaddressed(
 }
 
 /**
+ * Whether what the node knows under this name is of an earlier task, whose id was free again once it had been purged:
+ * it says nothing about this attempt.
+ */
+export const isOfEarlierTask = (known_seq: number | undefined, { seq }: Pick<RunRequest, 'seq'>): boolean =>
+  known_seq !== undefined && seq !== undefined && known_seq < seq;
+
+/**
  * Asked twice, an attempt is answered with what there already is, whatever the node's condition has become: so a
  * coordinator that missed the first answer can always ask again.
  */

@@ -42,6 +42,7 @@ function fleetOf(agents: readonly AgentStatus[]): Fleet {
     uptime_ms: 1,
     draining: false,
     leaving: false,
+    full: false,
     outbox: 0,
     config_revision: 0,
     host: { cpus: 1, load_1m: 0, memory_total_bytes: 1, memory_available_bytes: 1, gpus: [] },

@@ -199,14 +199,65 @@ describe('a task past its deadline', () => {
   });
 });
 
-test('while results wait on the disk of its node, an attempt that is not listed is waited for', async () => {
+test('while results wait on the disk of its node, an attempt that is not listed is asked after, and waited for', async () => {
   const { hear, pass, look, done } = world([ASSIGN, START]);
   for (let round = 0; round < 30; round += 1) {
     hear({ outbox: 1 });
     pass(1_000);
     await look();
   }
-  expect(done).toEqual([]);
+  expect(new Set(done)).toEqual(new Set(['recall one']));
+});
+
+test('an attempt that its node does not know is given up although other results wait there', async () => {
+  const { hear, pass, look, done } = world([ASSIGN, START], { recalled: 'unknown' });
+  for (let round = 0; round < 6; round += 1) {
+    hear({ outbox: 1 });
+    pass(1_000);
+    await look();
+  }
+  expect(done).toContain('give up: agent_restarted');
+});
+
+describe('while two daemons share the name of its node, an attempt', () => {
+  const contest = ({ hear, pass }: World): void => {
+    hear({ instance_id: 'one', ...listed });
+    hear({ instance_id: 'two' });
+    hear({ instance_id: 'one', ...listed });
+    pass(500);
+    hear({ instance_id: 'two' });
+    hear({ instance_id: 'one', ...listed });
+  };
+
+  test('is not missing for as long as one of them lists it', async () => {
+    const fleet = world([ASSIGN, START]);
+    for (let round = 0; round < 60; round += 1) {
+      contest(fleet);
+      await fleet.look();
+    }
+    expect(fleet.fleet.node('walnut')?.contested).toBe(true);
+    expect(fleet.done).toEqual([]);
+  });
+
+  test('is stopped where it runs', async () => {
+    const fleet = world([ASSIGN, START]);
+    const cancel = { v: 1, task_id: 'task', caller: 'local' };
+    fleet.mirror.apply({ record: 'cancel', cancel, revision: 3 });
+    contest(fleet);
+    await fleet.look();
+    expect(fleet.done).toEqual(['stop 1 on one: cancelled']);
+  });
+});
+
+test('a cancelled attempt whose report never comes ends, also when another coordinator had placed it', async () => {
+  const { mirror, hear, pass, look, done } = world([ASSIGN]);
+  mirror.apply({ record: 'cancel', cancel: { v: 1, task_id: 'task', caller: 'local' }, revision: 3 });
+  for (let round = 0; round < 30; round += 1) {
+    hear();
+    pass(1_000);
+    await look();
+  }
+  expect(done).toContain(JSON.stringify({ step: 'cancel', stop_confirmed: true }));
 });
 
 test('a coordinator that was cut off itself counts silence only from when it listens again', async () => {

@@ -537,3 +537,90 @@ describe('in the life after a kill', () => {
     expect(next.runs()).toBe(0);
   });
 });
+
+describe('an id that is used again once its task was purged', () => {
+  const rerun = request({ seq: 9, prompt: { inline: 'y' } });
+
+  test('runs, and is then remembered as the new task', async () => {
+    const { attempts, settle, runs, sent } = await attemptsWith({});
+    await attempts.run(request({ seq: 5 }));
+    await settle();
+    expect(await attempts.run(request({ seq: 5 }))).toMatchObject({ phase: 'finished' });
+    expect(await attempts.run(request())).toMatchObject({ phase: 'finished' });
+    const replies = await Promise.all([attempts.run(rerun), attempts.run(rerun)]);
+    expect(replies).toMatchObject([{ phase: 'running' }, { phase: 'running' }]);
+    await settle();
+    expect(await attempts.run(rerun)).toMatchObject({ phase: 'finished' });
+    expect(await attempts.run(request({ seq: 5 }))).toMatchObject({ phase: 'finished' });
+    expect(runs()).toBe(2);
+    expect(sent.map(({ report }) => report.seq)).toEqual([5, 9]);
+  });
+
+  test('runs in a later life too, and the same task does not', async () => {
+    const life = await attemptsWith({});
+    await life.attempts.run(request({ seq: 5 }));
+    await life.settle();
+    const next = await attemptsWith({ path: life.path });
+    expect(await next.attempts.run(request({ seq: 5 }))).toMatchObject({ phase: 'finished' });
+    expect(await next.attempts.run(rerun)).toMatchObject({ phase: 'running' });
+    await next.settle();
+    const third = await attemptsWith({ path: life.path });
+    expect(await third.attempts.run(rerun)).toMatchObject({ phase: 'finished' });
+    expect([life.runs(), next.runs(), third.runs()]).toEqual([1, 1, 0]);
+  });
+
+  test('runs although the earlier one was refused for ever', async () => {
+    const { attempts, settle, runs } = await attemptsWith({});
+    await attempts.run(request({ seq: 5, known_only: true }));
+    expect(await attempts.run(request({ seq: 5 }))).toMatchObject({ error: { code: 'attempt_refused' } });
+    expect(await attempts.run(rerun)).toMatchObject({ answer: 'accepted' });
+    await settle();
+    expect(runs()).toBe(1);
+  });
+
+  test('is not what is only asked after: the earlier one is no trace of it', async () => {
+    const { attempts, settle, runs } = await attemptsWith({});
+    await attempts.run(request({ seq: 5 }));
+    await settle();
+    const asked = await attempts.run({ ...rerun, known_only: true });
+    expect(asked).toMatchObject({ error: { code: 'attempt_unknown' } });
+    expect(runs()).toBe(1);
+  });
+
+  test('waits for an earlier one that is still here', async () => {
+    const { run, open, begun } = gatedTool();
+    const { attempts, stream, settle, runs } = await attemptsWith({ run });
+    const held = gate();
+    stream.onSend = () => held.passed;
+    await attempts.run(request({ seq: 5 }));
+    await begun;
+    expect(await attempts.run(rerun)).toMatchObject({ error: { code: 'slots_taken' } });
+    open();
+    await attempts.idle();
+    expect(await attempts.run(rerun)).toMatchObject({ error: { code: 'slots_taken' } });
+    held.open();
+    await settle();
+    expect(await attempts.run(rerun)).toMatchObject({ phase: 'running' });
+    await settle();
+    expect(runs()).toBe(2);
+  });
+
+  test('is not begun when the earlier one cannot be forgotten', async () => {
+    const { attempts, settle, runs } = await attemptsWith({ journal: { forget: full } });
+    await attempts.run(request({ seq: 5 }));
+    await settle();
+    expect(await attempts.run(rerun)).toMatchObject({ error: { code: 'outbox_full' } });
+    expect(runs()).toBe(1);
+  });
+
+  test('that was cut off says which task it was', async () => {
+    const never = gate();
+    const life = await attemptsWith({
+      run: () => never.passed.then(() => Promise.reject(new Error('gone'))),
+    });
+    await life.attempts.run(request({ seq: 5 }));
+    const next = await attemptsWith({ path: life.path });
+    await next.settle();
+    expect(next.sent[0]?.report).toMatchObject({ seq: 5, error: { code: 'agent_restarted' } });
+  });
+});

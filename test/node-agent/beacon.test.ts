@@ -17,6 +17,7 @@ const advert: Advert = {
   uptime_ms: 0,
   draining: false,
   leaving: false,
+  full: false,
   outbox: 1,
   config_revision: 0,
   host: { cpus: 1, load_1m: 0, memory_total_bytes: 1, memory_available_bytes: 1, gpus: [] },

@@ -97,6 +97,20 @@ describe('after a kill the journal knows', () => {
     expect(await next()).toEqual({ ...NOTHING, refused: [id] });
   });
 
+  test('which task of its id an attempt was of, as far as it was told', async () => {
+    const { journal, next } = await life();
+    const of = (attempt: number, seq?: number) => ({ ...id, attempt, seq });
+    await journal.accept(of(1, 7), 'walnut-gemini');
+    expect((await next()).cut_off).toEqual([{ ...of(1, 7), agent_id: 'walnut-gemini' }]);
+    await journal.acknowledge(of(1, 7));
+    await journal.acknowledge(of(2));
+    await journal.refuse(of(3, 8));
+    expect(await journal.seqOf('done', of(1))).toBe(7);
+    expect(await journal.seqOf('done', of(2))).toBeUndefined();
+    expect(await journal.seqOf('refused', of(3))).toBe(8);
+    expect(await journal.seqOf('refused', of(1))).toBeUndefined();
+  });
+
   test('each attempt of a task by itself', async () => {
     const { journal, next } = await life();
     await journal.finish(entry('one', 1));

@@ -99,14 +99,14 @@ test('a result is on disk before it is sent, and leaves once the stream has it',
   await outbox.put(entry(1));
   expect(await readdir(join(path, 'outbox'))).toEqual(['t1.1']);
   expect(outbox.pending).toBe(1);
-  expect(outbox.has(id(1))).toBe(true);
+  expect(outbox.find(id(1))).toEqual(id(1));
   expect(stream.sent).toEqual([]);
   release();
   await outbox.flushed();
   expect(stream.sent).toEqual(['t1 result 1']);
   expect(acknowledged).toEqual(['t1']);
   expect(await readdir(join(path, 'outbox'))).toEqual([]);
-  expect(outbox.has(id(1))).toBe(false);
+  expect(outbox.find(id(1))).toBeUndefined();
 });
 
 test('of very many results only a few are sent at a time, and only those are in memory', async () => {

@@ -36,3 +36,14 @@ test('what was both refused and done is done', () => {
   past.clear();
   expect(past.phaseOf(id('a'))).toBeUndefined();
 });
+
+test('what is dropped is forgotten in its phase alone, and what this life has met keeps its task', () => {
+  const { past, forgotten } = pastOf(2);
+  past.restore({ done: [id('a')], refused: [] });
+  past.remember('refused', { ...id('a'), seq: 5 });
+  expect(past.find('done', id('a'))?.seq).toBeUndefined();
+  expect(past.find('refused', id('a'))?.seq).toBe(5);
+  past.drop('done', id('a'));
+  expect(past.phaseOf(id('a'))).toBe('refused');
+  expect(forgotten).toEqual([]);
+});

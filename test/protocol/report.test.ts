@@ -29,6 +29,15 @@ test('different reports of a task have different ids', () => {
   expect(new Set(reports.map(reportId)).size).toBe(reports.length);
 });
 
+test('reports of two tasks that had one id after the other have different ids', () => {
+  const reports: Report[] = [undefined, 4, 9].flatMap(seq => [
+    { ...base, seq, kind: 'started' as const },
+    { ...finished, seq },
+    { ...base, seq, kind: 'slice' as const, index: 0, data: '' },
+  ]);
+  expect(new Set(reports.map(reportId)).size).toBe(reports.length);
+});
+
 test.each([
   { ...base, kind: 'vanished' },
   { ...base, kind: 'started', attempt: 0 },

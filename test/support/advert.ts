@@ -12,6 +12,7 @@ export const advertOf = (over: Partial<Advert> = {}): Advert => ({
   uptime_ms: 1,
   draining: false,
   leaving: false,
+  full: false,
   outbox: 0,
   config_revision: 0,
   host: { cpus: 1, load_1m: 0, memory_total_bytes: 1, memory_available_bytes: 1, gpus: [] },

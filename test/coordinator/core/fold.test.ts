@@ -2,10 +2,13 @@ import { describe, expect, test } from 'vitest';
 import { fold } from '../../../coordinator/core/fold.ts';
 import type { ErrorCode } from '../../../protocol/errors.ts';
 import type { FinishedReport, Report } from '../../../protocol/report.ts';
-import { queuedState, type TaskState, transition } from '../../../protocol/task.ts';
+import { queuedState, type TaskOptions, type TaskState, transition } from '../../../protocol/task.ts';
 import { seeded, seeds } from '../../support/random.ts';
 
 type Folding = Exclude<Report, { kind: 'slice' }>;
+
+/** As the coordinator knows it. */
+const task = (state: TaskState, options: TaskOptions = {}) => ({ state, seq: 7, options });
 
 const base = { v: 1, node: 'walnut', instance_id: 'i1', task_id: 't1' } as const;
 const started = (attempt: number): Folding => ({ ...base, attempt, kind: 'started' });
@@ -26,7 +29,7 @@ const cancelled = (attempt: number): Folding => finished(attempt, { outcome: 'ca
 /** As the coordinator does it, with the largest pause. */
 function apply(state: TaskState, ...reports: readonly Folding[]): TaskState {
   return reports.reduce((current, report) => {
-    const folded = fold(current, {}, report, 1);
+    const folded = fold(task(current), report, 1);
     if (folded.outcome === 'ignore') return current;
     const next = transition(current, folded.step, 1);
     if (!next.ok) throw new Error(`fold called for an illegal step: ${next.reason}`);
@@ -83,6 +86,26 @@ describe('a report', () => {
     ['cancelled', running, cancelled(1), 'cancelled'],
     ['cancelled, of a superseded attempt', second, cancelled(1), 'ignored: a later attempt has taken over'],
     ['completed, twice', completed, finished(1), 'ignored: the task is already completed'],
+    ['completed, of this very task', running, finished(1, { seq: 7 }), 'completed'],
+    [
+      'completed, of an earlier task of this id',
+      running,
+      finished(1, { seq: 6 }),
+      'ignored: it is of another task of this id',
+    ],
+    [
+      'started, of an earlier task of this id',
+      assigned,
+      { ...started(1), seq: 6 },
+      'ignored: it is of another task of this id',
+    ],
+    [
+      'completed, of another node than the attempt was placed on',
+      running,
+      finished(1, { node: 'pine' }),
+      'ignored: the attempt is of another node',
+    ],
+    ['completed, by a later life of the node', running, finished(1, { instance_id: 'i2' }), 'completed'],
     ['failed, after the end', completed, failed(1, 'cli_crashed'), 'ignored: the task is already completed'],
     [
       'completed, after a cancel',
@@ -91,14 +114,14 @@ describe('a report', () => {
       'ignored: the task is already cancelled',
     ],
   ])('%s: %#', (_what, state, report, expected) => {
-    const folded = fold(state, {}, report, 1);
+    const folded = fold(task(state), report, 1);
     expect(folded.outcome === 'ignore' ? `ignored: ${folded.reason}` : apply(state, report).status).toBe(
       expected,
     );
   });
 
   test('of a failure that is tried again carries the pause and the reason, and keeps no text', () => {
-    expect(fold(running, {}, failed(1, 'rate_limited', { text: { inline: 'half' } }), 0)).toEqual({
+    expect(fold(task(running), failed(1, 'rate_limited', { text: { inline: 'half' } }), 0)).toEqual({
       outcome: 'step',
       step: {
         step: 'requeue',
@@ -111,9 +134,9 @@ describe('a report', () => {
   });
 
   test('of a final failure keeps what came before it', () => {
-    const folded = fold(running, {}, failed(1, 'output_too_large', { text: { inline: 'the start' } }), 0);
+    const folded = fold(task(running), failed(1, 'output_too_large', { text: { inline: 'the start' } }), 0);
     expect(folded).toMatchObject({ step: { step: 'fail', partial: true }, keep_text: true });
-    expect(fold(running, {}, failed(1, 'safety_refused'), 0)).toMatchObject({
+    expect(fold(task(running), failed(1, 'safety_refused'), 0)).toMatchObject({
       step: { step: 'fail', partial: false },
       keep_text: false,
     });
@@ -124,7 +147,7 @@ describe('a report', () => {
   });
 
   test('of the last attempt allowed ends the task', () => {
-    expect(fold(running, { max_attempts: 1 }, failed(1, 'cli_crashed'), 0)).toMatchObject({
+    expect(fold(task(running, { max_attempts: 1 }), failed(1, 'cli_crashed'), 0)).toMatchObject({
       step: { step: 'fail' },
     });
   });

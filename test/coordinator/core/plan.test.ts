@@ -168,6 +168,17 @@ describe('the plan', () => {
     `);
   });
 
+  test('leaves a node alone that has no room for results', () => {
+    golden(`
+      agent a-one 0/1 priority=5 warm full
+      agent b-one 0/1
+      task a
+      task b agent=a-one
+      => a goes to b-one on b: priority 0, cold, 0 of 1 slots taken; the only agent free
+      => b waits: Node a has no room for results.
+    `);
+  });
+
   test('goes to another agent while one is cooling down', () => {
     golden(`
       agent a-one 0/1 priority=5 warm cooling=90000

@@ -33,6 +33,7 @@ const AGENT_WORDS = [
   'silent',
   'contested',
   'draining',
+  'full',
   'disabled',
   'starting',
   'broken',
@@ -54,6 +55,7 @@ export function agent(text: string): Candidate {
     alive: !words.has('silent'),
     contested: words.has('contested'),
     draining: words.has('draining'),
+    full: words.has('full'),
     used,
     status: {
       agent_id,
