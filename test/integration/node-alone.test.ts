@@ -178,7 +178,7 @@ describe('a node', () => {
 
   test('sends an advert when a cooldown is over, without waiting for the next one', async () => {
     const node = await loneNode({ settings: { advert_interval: '1h' } });
-    await createCooldownFile(node.state_dir, 'one').save({ code: 'rate_limited', remaining_ms: 3_000 });
+    await createCooldownFile(node.state_dir, 'one').save({ code: 'rate_limited', remaining_ms: 6_000 });
     const adverts: (number | undefined)[] = [];
     node.connection.subscribe('ccli.node.walnut.advert', {
       callback: (_error, message) => {
@@ -186,6 +186,7 @@ describe('a node', () => {
         adverts.push(agents[0]?.cooldown_ms);
       },
     });
+    await node.connection.flush();
     await node.start();
     await waitFor(() => adverts.length > 0 && adverts.at(-1) === undefined);
     expect(adverts[0]).toBeGreaterThan(0);
