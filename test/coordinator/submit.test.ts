@@ -16,6 +16,7 @@ import { INLINE_TEXT_BYTES, MAX_PROMPT_BYTES } from '../../protocol/limits.ts';
 import type { SubmitRequest } from '../../protocol/operation.ts';
 import { uploadBlob } from '../../protocol/subjects.ts';
 import { cut } from '../../protocol/text.ts';
+import { advertOf } from '../support/advert.ts';
 import { agent } from './core/snapshot.ts';
 import { ENDLESS, testStores } from './task-store.ts';
 
@@ -31,24 +32,7 @@ function fleetOf(agents: readonly AgentStatus[]): Fleet {
     onNode: quiet,
     log,
   });
-  const advert = {
-    v: 1,
-    node: 'walnut',
-    instance_id: 'i1',
-    seq: 1,
-    version: '0.1.0',
-    node_js: 'v22.14.0',
-    interval_ms: 5_000,
-    uptime_ms: 1,
-    draining: false,
-    leaving: false,
-    full: false,
-    outbox: 0,
-    config_revision: 0,
-    host: { cpus: 1, load_1m: 0, memory_total_bytes: 1, memory_available_bytes: 1, gpus: [] },
-    agents: [...agents],
-    running: [],
-  };
+  const advert = advertOf({ agents: [...agents] });
   if (agents.length > 0) fleet.receive('ccli.node.walnut.advert', encode(AdvertSchema, advert));
   return fleet;
 }

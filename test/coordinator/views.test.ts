@@ -8,6 +8,7 @@ import {
   TaskViewSchema,
 } from '../../protocol/operation.ts';
 import { type Attempt, queuedState, type TaskResult, type TaskState } from '../../protocol/task.ts';
+import { advertOf } from '../support/advert.ts';
 import { agent } from './core/snapshot.ts';
 
 const attempt = (number: number, more: Partial<Attempt> = {}): Attempt => ({
@@ -161,24 +162,10 @@ describe('an agent as callers see it', () => {
 });
 
 test('a node as callers see it sums up its agents', () => {
-  const advert = {
-    v: 1,
-    node: 'walnut',
-    instance_id: 'i1',
-    seq: 1,
-    version: '0.1.0',
-    node_js: 'v22.14.0',
-    interval_ms: 5_000,
-    uptime_ms: 1,
-    draining: false,
-    leaving: false,
-    full: false,
-    outbox: 0,
-    config_revision: 0,
-    host: { cpus: 1, load_1m: 0, memory_total_bytes: 1, memory_available_bytes: 1, gpus: [] },
+  const advert = advertOf({
     agents: [agent('a 0/2').status, agent('b 0/3').status],
     running: [{ task_id: 't1', attempt: 1, agent_id: 'a', elapsed_ms: 5 }],
-  };
+  });
   const view = nodeView({ advert, alive: true, contested: false, silent_ms: 40 });
   expect(NodeViewSchema.parse(view)).toMatchObject({
     agents: 2,

@@ -71,6 +71,7 @@ function nodeStatus(node: NodeView, { green, yellow, red }: Colors): string {
   if (node.silent_ms > SUSPECT_INTERVALS * node.interval_ms)
     return yellow(`suspect, silent ${duration(node.silent_ms)}`);
   if (node.draining) return yellow(isDrained(node) ? 'drained' : 'draining');
+  if (node.full) return red('disk full');
   return green('alive');
 }
 

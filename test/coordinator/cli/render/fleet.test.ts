@@ -131,6 +131,7 @@ test.each<[string, Partial<typeof node>]>([
   ['draining', { draining: true, running: 0, outbox: 1 }],
   ['drained', { draining: true, running: 0 }],
   ['contested', { contested: true }],
+  ['disk full', { full: true }],
   ['suspect, silent 11.0 s', { silent_ms: 11_000 }],
   ['alive', { silent_ms: 9_000 }],
 ])('a node says %s', (status, changes) => {
