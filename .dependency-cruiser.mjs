@@ -36,9 +36,11 @@ export default {
     ),
     rule(
       'core-is-pure',
-      'core/ imports its own folder and the wire, no node:*, no packages',
+      'core/ imports its own folder and the wire, no node:*, no packages but pure ones',
       { path: '^(coordinator|node-agent)/core/' },
-      { pathNot: '^(coordinator/core/|node-agent/core/|protocol/[^/]+$|node_modules/zod/)' },
+      {
+        pathNot: '^(coordinator/core/|node-agent/core/|protocol/[^/]+$|node_modules/(@types/)?(zod|semver)/)',
+      },
     ),
     rule(
       'doors-use-operations',

@@ -48,6 +48,8 @@ export const AdvertSchema = z.object({
   outbox: z.int().nonnegative(),
   /** Revision of the desired state last applied by `configure`; 0 before the first. */
   config_revision: z.int().nonnegative(),
+  /** Endpoints on which the node's own file permits Ollama agents that are defined by a registration. */
+  ollama_endpoints: z.array(z.string().max(255)).max(100).default([]),
   host: HostStatusSchema,
   agents: z.array(AgentStatusSchema).max(1_000),
   running: z.array(RunningAttemptSchema).max(10_000),

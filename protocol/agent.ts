@@ -9,6 +9,7 @@ export const AGENT_TYPES = [
   'cli_codex',
   'cli_qwen',
   'cli_opencode',
+  'cli_antigravity',
   'cli_generic',
   'ollama',
 ] as const;
@@ -49,12 +50,61 @@ export const ModelSchema = z
     'a model name: a letter or digit first, then letters, digits and any of "_ . : / @ + -", at most 255',
   );
 
+/** An exact version, or a range in the notation of npm: `0.61.0`, `^0.61.0`, `>=0.60 <0.62`. */
+export const VersionRangeSchema = z
+  .string()
+  .max(255)
+  .regex(/^[\w.\s<>=^~*|+-]+$/, 'a version or a range of versions, such as "0.61.0" or ">=0.60 <0.62"')
+  .refine(namesVersions, 'a version on each side of "||"; any version is "*"');
+
+/** What is blank, or only a build (`+7`), fits every version in the notation of npm: nobody means that by it. */
+function namesVersions(range: string): boolean {
+  return range.split('||').every(one => /[\da-z*]/i.test(one.replace(/\+\S*/g, '')));
+}
+
+/** Where Ollama serves its two APIs below its base URL, as far as it is written down in lists of servers. */
+export const API_PATH =
+  /\/(api|v1)(\/(chat|completions|embed|embeddings|generate|models|ps|show|tags|version))*$/;
+
+/**
+ * The base URL of an HTTP service: scheme, host and port, without credentials, query or fragment. In one notation,
+ * as endpoints are compared letter by letter: a lower-case host, and no slash at the end.
+ */
+export const EndpointSchema = z
+  .url({ protocol: /^https?$/, error: 'a URL such as "http://host:11434"', abort: true })
+  .max(255)
+  .refine(
+    url => /^https?:\/\/[^/\\@?#\s]+(\/[^\\@?#\s]*)?$/i.test(url),
+    'a URL without credentials, query or fragment',
+  )
+  .transform(url => url.replace(/^[^/]+\/\/[^/]+/, base => base.toLowerCase()).replace(/\/+$/, ''))
+  .refine(
+    url => !API_PATH.test(url.replace(/^https?:\/\/[^/]+/, '')),
+    'the base URL of the server, without "/api" or "/v1"',
+  );
+
 export const LabelsSchema = z.record(z.string().max(63), z.string().max(255));
 
 /**
  * `ready`: takes tasks. `starting`: will soon. `unavailable`: cannot until somebody mends `problem`.
  */
 export const AgentHealthSchema = z.enum(['ready', 'starting', 'unavailable']);
+
+/** How the agent did lately, from its last runs; those that ended for a reason of the task itself do not count. */
+export const RecentRunsSchema = z.object({
+  runs: z.int().nonnegative(),
+  failed: z.int().nonnegative(),
+  /** Medians of those that succeeded. */
+  first_chunk_ms: z.number().nonnegative().optional(),
+  run_ms: z.number().nonnegative().optional(),
+});
+export type RecentRuns = z.infer<typeof RecentRunsSchema>;
+
+/** Bytes. */
+export const GpuMemorySchema = z.object({
+  total_bytes: z.int().nonnegative(),
+  free_bytes: z.int().nonnegative(),
+});
 
 /** One agent as its node advertises it. */
 export const AgentStatusSchema = z.object({
@@ -87,5 +137,14 @@ export const AgentStatusSchema = z.object({
   cooldown_code: ErrorCodeSchema.optional(),
   /** The driver that stands in while the agent's own keeps failing. */
   fallback_driver: DriverNameSchema.optional(),
+  /** Where the agent's model is served; absent for a CLI, which runs on the node itself. */
+  endpoint: z.string().max(255).optional(),
+  /** Models that are in memory already and answer without being loaded; absent where that cannot be known. */
+  loaded_models: z.array(z.string().max(255)).optional(),
+  /** Of the GPUs its model runs on, where they are known. */
+  gpu_memory: GpuMemorySchema.optional(),
+  /** The CLI version it is pinned to; with another one it is `unavailable` with `version_mismatch`. */
+  expected_version: z.string().max(255).optional(),
+  recent: RecentRunsSchema.optional(),
 });
 export type AgentStatus = z.infer<typeof AgentStatusSchema>;

@@ -4,6 +4,7 @@ import { AdvertSchema } from './advert.ts';
 import { AgentStatusSchema, ModelSchema, NameSchema, ToolPolicySchema } from './agent.ts';
 import { ErrorBodySchema } from './errors.ts';
 import { MAX_TIMEOUT_MS } from './limits.ts';
+import { AgentDefinitionSchema } from './registration.ts';
 import { TaskIdSchema } from './task.ts';
 import { SliceDataSchema, TextSchema } from './text.ts';
 
@@ -31,6 +32,8 @@ export const RunRequestSchema = z.object({
   seq: z.int().nonnegative().optional(),
   agent_id: NameSchema,
   prompt: TextSchema,
+  /** The prompt is a `Conversation` in JSON: what was said before, and what is asked now. */
+  conversation: z.literal(true).optional(),
   model: ModelSchema.optional(),
   timeout_ms: z.int().positive().max(MAX_TIMEOUT_MS).optional(),
   /** What remains of the task's own deadline; past it, the attempt fails with `deadline_passed`. */
@@ -104,22 +107,66 @@ export const DrainReplySchema = z.object({
 });
 export type DrainReply = z.infer<typeof DrainReplySchema>;
 
-/** Looks at an agent afresh: CLI found, version, signed in. */
-export const ProbeRequestSchema = z.object({ agent_id: NameSchema });
-export const ProbeReplySchema = AgentStatusSchema;
+/**
+ * Looks at an agent afresh: CLI found, version, signed in. With `definition`, at one that is not there yet and is gone
+ * again afterwards; the node's file must permit it (`not_permitted`).
+ */
+export const ProbeRequestSchema = z.object({
+  agent_id: NameSchema,
+  /** Also sends a short prompt through it, which costs a model call. */
+  canary: z.boolean().default(false),
+  definition: AgentDefinitionSchema.optional(),
+});
+export type ProbeRequest = z.infer<typeof ProbeRequestSchema>;
+/** What the agent shows after the look; with `canary`, the canary's error when it failed. */
+export const ProbeReplySchema = AgentStatusSchema.extend({ canary_error: ErrorBodySchema.optional() });
+export type ProbeReply = z.infer<typeof ProbeReplySchema>;
 
-/** Desired state within the ceilings of the node's own file: it can disable and narrow, never add. */
-export const ConfigureRequestSchema = z.object({
-  v: z.int().positive(),
-  revision: z.int().positive(),
-  agents: z.record(
-    NameSchema,
+/** Runs the compatibility suite through an agent, pinned or not; `command` must be one the node's file permits. */
+export const VerifyRequestSchema = z.object({
+  agent_id: NameSchema,
+  /** Another executable to try, from the agent's `alternatives` in the node's file. */
+  command: z.string().min(1).max(4_096).optional(),
+});
+export type VerifyRequest = z.infer<typeof VerifyRequestSchema>;
+
+/**
+ * `prompt`: a question is answered. `stream`: the answer came as it was made. `cancel`: a running prompt ends when it
+ * is told to, and nothing of it is left. `error`: a request that the model service refuses fails with a code, not with
+ * an empty success. `json`: an answer asked for in JSON comes back byte for byte as the model gave it.
+ */
+export const VERIFY_CHECKS = ['prompt', 'stream', 'cancel', 'error', 'json'] as const;
+export const VerifyReplySchema = z.object({
+  agent_id: NameSchema,
+  cli_version: z.string().max(255).optional(),
+  /** Whether every check passed or was skipped for the reason it names. */
+  passed: z.boolean(),
+  checks: z.array(
     z.object({
-      enabled: z.boolean().optional(),
-      max_concurrent: z.int().nonnegative().optional(),
-      priority: z.int().optional(),
+      check: z.enum(VERIFY_CHECKS),
+      outcome: z.enum(['passed', 'failed', 'skipped']),
+      detail: z.string().max(1_000),
+      error: ErrorBodySchema.optional(),
+      took_ms: z.int().nonnegative(),
     }),
   ),
 });
+export type VerifyReply = z.infer<typeof VerifyReplySchema>;
+
+/**
+ * The whole desired state of a node, within the ceilings of its own file: an agent that is not named has the file's own
+ * values, and one that only a registration defines is gone. Applied when `revision` or `fleet_id` is not the one that
+ * the adverts echo; kept through a restart.
+ */
+export const ConfigureRequestSchema = z.object({
+  ...addressed,
+  revision: z.int().positive(),
+  agents: z.record(NameSchema, AgentDefinitionSchema),
+});
 export type ConfigureRequest = z.infer<typeof ConfigureRequestSchema>;
-export const ConfigureReplySchema = z.object({ revision: z.int().nonnegative() });
+/** `refused`: by agent, why its entry was not applied; the others were. */
+export const ConfigureReplySchema = z.object({
+  revision: z.int().nonnegative(),
+  refused: z.record(NameSchema, ErrorBodySchema),
+});
+export type ConfigureReply = z.infer<typeof ConfigureReplySchema>;

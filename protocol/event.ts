@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { NameSchema } from './agent.ts';
 import { ErrorCodeSchema } from './errors.ts';
+import { PlacementEventSchema } from './placement.ts';
 import { TaskIdSchema, TaskStatusSchema } from './task.ts';
 
 export const TaskEventSchema = z.object({
@@ -25,5 +26,20 @@ export const NodeEventSchema = z.object({
   at_ms: z.int().nonnegative(),
 });
 
-export const EventSchema = z.discriminatedUnion('kind', [TaskEventSchema, NodeEventSchema]);
+/** What was asked of the registry; a remark for audits. */
+export const AgentEventSchema = z.object({
+  v: z.int().positive(),
+  kind: z.literal('agent'),
+  node: NameSchema,
+  agent_id: NameSchema,
+  change: z.enum(['registered', 'updated', 'removed']),
+  at_ms: z.int().nonnegative(),
+});
+
+export const EventSchema = z.discriminatedUnion('kind', [
+  TaskEventSchema,
+  NodeEventSchema,
+  AgentEventSchema,
+  PlacementEventSchema,
+]);
 export type FleetEvent = z.infer<typeof EventSchema>;

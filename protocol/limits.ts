@@ -41,5 +41,14 @@ export const MAX_WAIT_MS = 60_000;
 /** How long a submit may look for an agent that fits and is still starting, before it is answered. */
 export const SUBMIT_WAIT_MS = 10_000;
 
+/** Longest a registration takes: a tool may have to start for its probe, and its model to answer the canary. */
+export const REGISTER_LIMIT_MS = 180_000;
+
+/** Longest the compatibility suite takes. */
+export const VERIFY_LIMIT_MS = 600_000;
+
+/** For a coordination that names no budget. */
+export const DEFAULT_BUDGET_MS = 600_000;
+
 /** How long a cancel waits for the end before it is answered with the task as it stands. */
 export const CANCEL_WAIT_MS = 10_000;

@@ -2,9 +2,12 @@
 import { z } from 'zod';
 import { AdvertSchema } from './advert.ts';
 import { AgentStatusSchema, NameSchema } from './agent.ts';
-import { DrainReplySchema, FleetIdSchema } from './control.ts';
+import { DrainReplySchema, FleetIdSchema, VerifyReplySchema, VerifyRequestSchema } from './control.ts';
+import { CoordinateReplySchema, CoordinateRequestSchema } from './coordination.ts';
 import { ErrorBodySchema } from './errors.ts';
 import { MAX_OUTPUT_BYTES, MAX_WAIT_MS, SLICE_BYTES } from './limits.ts';
+import { ConsideredSchema } from './placement.ts';
+import { AgentDefinitionSchema, AgentSettingsSchema } from './registration.ts';
 import {
   AttemptSchema,
   CompletenessSchema,
@@ -57,6 +60,9 @@ export const TaskViewSchema = z.object({
   execution_time_ms: z.number().nonnegative().optional(),
   first_chunk_ms: z.number().nonnegative().optional(),
   warm: z.boolean().optional(),
+  load_ms: z.number().nonnegative().optional(),
+  /** Set when the agent that has it is not of the first choice: see `Attempt`. */
+  fallback: AttemptSchema.shape.fallback,
   stop_confirmed: z.boolean().optional(),
   /** The node of the current attempt is silent: it may come back, or the task goes to another one. */
   suspect: z.boolean().optional(),
@@ -78,6 +84,8 @@ export const CancelRequestSchema = z.object({ task_id: TaskIdSchema }).strict();
 export const ListRequestSchema = z
   .object({
     status: TaskStatusSchema.optional(),
+    /** Only tasks of this group. */
+    group: TaskIdSchema.optional(),
     limit: z.int().positive().max(500).optional(),
     /** From the page before. */
     cursor: z.string().max(64).optional(),
@@ -131,6 +139,12 @@ export const AgentViewSchema = AgentStatusSchema.extend({
   draining: z.boolean(),
   /** Whether a task would be placed there now. */
   available: z.boolean(),
+  /** `discovered`: advertised by a node, and not in the registry. */
+  registration: z.enum(['registered', 'discovered']),
+  /** Whether the fleet lets it take work: one that is only discovered may be kept from it. */
+  allowed: z.boolean(),
+  /** The URL of a model server, or `cli://<node>`. */
+  endpoint: z.string(),
 });
 export type AgentView = z.infer<typeof AgentViewSchema>;
 export const AgentsReplySchema = z.object({ agents: z.array(AgentViewSchema) });
@@ -154,6 +168,58 @@ export const DrainNodeRequestSchema = z
   .strict();
 export const DrainNodeReplySchema = DrainReplySchema.extend({ node: NameSchema });
 
+/** An agent by its id; `node` is needed only when several nodes have one of this id. */
+const agentName = { agent_id: NameSchema, node: NameSchema.optional() };
+
+/**
+ * Probes the agent through its node, and refuses with what the probe found. With `ollama`, one that no node's file
+ * names; its node is the one whose file permits the endpoint, unless `node` says which. Safe to repeat: the settings of
+ * before are replaced, except that a disabled agent stays disabled unless `enabled` is given. What others change during
+ * the probe stands: then nothing is written (`registration_changed`, `registration_off`).
+ */
+export const RegisterRequestSchema = AgentDefinitionSchema.extend({
+  ...agentName,
+  /** Whether a short prompt is sent through it, which costs a model call. */
+  canary: z.boolean().default(true),
+}).strict();
+/** Changes the fields given; null gives one back to the node's file. */
+export const UpdateAgentRequestSchema = z
+  .object({
+    ...agentName,
+    enabled: z.boolean().optional(),
+    max_concurrent: AgentSettingsSchema.shape.max_concurrent.nullable(),
+    priority: AgentSettingsSchema.shape.priority.nullable(),
+    specialty: AgentSettingsSchema.shape.specialty.nullable(),
+    labels: AgentSettingsSchema.shape.labels.nullable(),
+    expected_version: AgentSettingsSchema.shape.expected_version.nullable(),
+  })
+  .strict();
+export const RemoveAgentRequestSchema = z.object(agentName).strict();
+/** The agent as it shows after the change; tasks that run there go on. */
+export const AgentReplySchema = z.object({ agent: AgentViewSchema });
+export const RemoveAgentReplySchema = z.object({ removed: z.literal(true), node: NameSchema });
+
+export const VerifyAgentRequestSchema = VerifyRequestSchema.extend(agentName).strict();
+export const VerifyAgentReplySchema = VerifyReplySchema.extend({ node: NameSchema });
+
+/** Without `open` it only tells. */
+export const RegistrationRequestSchema = z.object({ open: z.boolean().optional() }).strict();
+export const RegistrationReplySchema = z.object({ open: z.boolean() });
+
+export const ExplainRequestSchema = z
+  .object({ task_id: TaskIdSchema, attempt: z.int().positive().optional() })
+  .strict();
+/** Of the attempt named, or the last one; of a queued task, how it stands now. */
+export const ExplainReplySchema = z.object({
+  task_id: TaskIdSchema,
+  /** Absent when the task waits for its first, or none was asked for while it waits. */
+  attempt: z.int().positive().optional(),
+  considered: z.array(ConsideredSchema),
+  left_out: z.int().nonnegative(),
+  /** The record of that choice is no longer kept: only what the attempt itself tells is left. */
+  expired: z.literal(true).optional(),
+});
+
 /** How full a store is; from `STORE_FULL_SHARE` on nothing new is accepted. */
 export const StoreUsageSchema = z.object({
   bytes: z.int().nonnegative(),
@@ -171,6 +237,9 @@ export const FleetStatusSchema = z.object({
   fleet_id: FleetIdSchema,
   /** Whether the coordinator that answers plans, or stands by. */
   role: z.enum(['leader', 'follower']),
+  /** Whether agents may be registered, and whether one that is not may take work. */
+  registration: z.enum(['open', 'off']),
+  discovered: z.enum(['allow', 'deny']),
   /** The `coordinator_id` of the one that plans, as far as this one knows. */
   leader: z.string().optional(),
   uptime_ms: z.int().nonnegative(),
@@ -205,6 +274,17 @@ export const OPERATIONS = {
   agents: { subject: 'agents', request: EmptySchema, reply: AgentsReplySchema },
   nodes: { subject: 'nodes', request: EmptySchema, reply: NodesReplySchema },
   drain: { subject: 'nodes.drain', request: DrainNodeRequestSchema, reply: DrainNodeReplySchema },
+  explain: { subject: 'task.explain', request: ExplainRequestSchema, reply: ExplainReplySchema },
+  coordinate: { subject: 'coordinate', request: CoordinateRequestSchema, reply: CoordinateReplySchema },
+  register: { subject: 'agents.register', request: RegisterRequestSchema, reply: AgentReplySchema },
+  update: { subject: 'agents.update', request: UpdateAgentRequestSchema, reply: AgentReplySchema },
+  remove: { subject: 'agents.remove', request: RemoveAgentRequestSchema, reply: RemoveAgentReplySchema },
+  verify: { subject: 'agents.verify', request: VerifyAgentRequestSchema, reply: VerifyAgentReplySchema },
+  registration: {
+    subject: 'agents.registration',
+    request: RegistrationRequestSchema,
+    reply: RegistrationReplySchema,
+  },
   status: { subject: 'status', request: EmptySchema, reply: FleetStatusSchema },
 } as const;
 

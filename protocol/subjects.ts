@@ -8,7 +8,17 @@ export const TASK_ID_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
 export const PREFIX_PATTERN = /^[a-z][a-z0-9_]{0,30}$/;
 
 /** What a coordinator can ask of a node: endpoints of the micro service `ccli-node`. */
-export const NODE_VERBS = ['run', 'slice', 'cancel', 'status', 'drain', 'probe', 'configure', 'ask'] as const;
+export const NODE_VERBS = [
+  'run',
+  'slice',
+  'cancel',
+  'status',
+  'drain',
+  'probe',
+  'verify',
+  'configure',
+  'ask',
+] as const;
 export type NodeVerb = (typeof NODE_VERBS)[number];
 
 export const NODE_SERVICE = 'ccli-node';
@@ -27,6 +37,8 @@ export interface Names {
   readonly allOutput: string;
   readonly taskEvent: (taskId: string) => string;
   readonly nodeEvent: (node: string) => string;
+  readonly agentEvent: (node: string, agentId: string) => string;
+  readonly placementEvent: (taskId: string, attempt: number) => string;
   readonly allEvents: string;
   readonly reportsStream: string;
   readonly reportsConsumer: string;
@@ -55,6 +67,8 @@ export function names(prefix: string = DEFAULT_PREFIX): Names {
     allOutput: `${prefix}.node.*.output.*.*`,
     taskEvent: taskId => `${prefix}.event.task.${taskId}`,
     nodeEvent: node => `${prefix}.event.node.${node}`,
+    agentEvent: (node, agentId) => `${prefix}.event.agent.${node}.${agentId}`,
+    placementEvent: (taskId, attempt) => `${prefix}.event.placement.${taskId}.${String(attempt)}`,
     allEvents: `${prefix}.event.>`,
     reportsStream: stream('REPORTS'),
     reportsConsumer: 'fold',
@@ -85,6 +99,16 @@ export function parseTaskKey(key: string): { task_id: string; record: TaskRecord
   const task_id = key.slice(0, dot);
   const record = TASK_RECORDS.find(name => name === key.slice(dot + 1));
   return dot > 0 && record !== undefined && TASK_ID_PATTERN.test(task_id) ? { task_id, record } : undefined;
+}
+
+/** Keys of the bucket of agents: one record an agent, and one that says whether any may be registered. */
+export const REGISTRATION_KEY = 'registration';
+export const agentKey = (node: string, agentId: string): string => `${node}.${agentId}`;
+
+export function parseAgentKey(key: string): { node: string; agent_id: string } | undefined {
+  const [node, agent_id, ...rest] = key.split('.');
+  if (node === undefined || agent_id === undefined || rest.length > 0) return undefined;
+  return NAME_PATTERN.test(node) && NAME_PATTERN.test(agent_id) ? { node, agent_id } : undefined;
 }
 
 /**

@@ -34,6 +34,24 @@ export const TaskOptionsSchema = z.object({
   priority: z.int().min(-100).max(100).optional(),
   /** Can only narrow the agent's own policy. */
   tool_policy: ToolPolicySchema.optional(),
+  /**
+   * Types or ids of agents, best first. A later one is taken only while all before it cool down, are lost, are not
+   * set up, or have failed this task: twice, or once when the attempts left are needed for the members not yet tried;
+   * five refusals in a row count as well. A slot that is merely taken is waited for. `agent_id` or `agent_type`, when
+   * given, comes before the first.
+   */
+  fallback: z.array(NameSchema).min(1).max(8).optional(),
+  /**
+   * One conversation: its tasks run one after another, on one agent as long as that can be had, and each knows what
+   * was said before. Sessions of different callers never meet.
+   */
+  session_id: TaskIdSchema.optional(),
+  /** GPU memory its agent must have in all. */
+  min_gpu_memory_bytes: z.int().positive().optional(),
+  /** Tasks that belong together, such as the parts of one coordination. */
+  group: TaskIdSchema.optional(),
+  /** Of a part of a coordination: what was asked of the whole, as digests, by which another request is told from it. */
+  coordination: z.string().max(100).optional(),
 });
 export type TaskOptions = z.infer<typeof TaskOptionsSchema>;
 
@@ -84,6 +102,8 @@ export const AttemptSchema = PlacementSchema.extend({
   error: ErrorBodySchema.optional(),
   /** The node said no for a reason of its own: nothing ran, and it uses up none of `max_attempts`. */
   refused: z.literal(true).optional(),
+  /** Set when a later member of the task's fallback chain was taken: which, counted from 0, and why not an earlier one. */
+  fallback: z.object({ position: z.int().positive(), why: z.string().max(1_000) }).optional(),
 });
 export type Attempt = z.infer<typeof AttemptSchema>;
 
@@ -121,6 +141,8 @@ export const answerShape = {
   first_chunk_ms: z.number().nonnegative().optional(),
   /** Whether a process was already up when the attempt came. */
   warm: z.boolean(),
+  /** How much of it went into loading the model, where the tool tells. */
+  load_ms: z.number().nonnegative().optional(),
 };
 
 /** `<task>.result`: the answer, or what came of it before an `output_too_large`. */
@@ -143,7 +165,13 @@ export type CancelRecord = z.infer<typeof CancelRecordSchema>;
 
 /** A step in a task's life. `attempt` is always the number of the attempt the step speaks of. */
 export type TaskStep =
-  | { readonly step: 'assign'; readonly attempt: number; readonly placement: Placement; readonly why: string }
+  | {
+      readonly step: 'assign';
+      readonly attempt: number;
+      readonly placement: Placement;
+      readonly why: string;
+      readonly fallback?: Attempt['fallback'];
+    }
   | { readonly step: 'start'; readonly attempt: number }
   | { readonly step: 'complete'; readonly attempt: number }
   | {
@@ -199,7 +227,14 @@ export function transition(state: TaskState, step: TaskStep, at_ms: number): Tra
     case 'assign': {
       if (state.status !== 'queued') return refuse(`a task that is ${state.status} cannot be assigned`);
       if (step.attempt !== (current?.attempt ?? 0) + 1) return refuse('attempts are numbered one by one');
-      const attempt: Attempt = { ...step.placement, attempt: step.attempt, why: step.why, started: false };
+      const { placement, why, fallback } = step;
+      const attempt: Attempt = {
+        ...placement,
+        attempt: step.attempt,
+        why,
+        started: false,
+        ...(fallback !== undefined && { fallback }),
+      };
       return next({ status: 'assigned', attempts: [...onRecord(state.attempts), attempt] });
     }
     case 'start':

@@ -1,4 +1,5 @@
 /** One owner for everything that must be closed: timers, sockets, children, consumers. */
+import { setMaxListeners } from 'node:events';
 import { errorFields, type Log } from './log.ts';
 import { withinLimit } from './within-limit.ts';
 
@@ -34,6 +35,8 @@ interface Closer {
 
 export function createLifecycle({ onError, patience }: LifecycleOptions): Lifecycle {
   const controller = new AbortController();
+  // Every open request and timer listens to it, so many that Node would take them for a leak.
+  setMaxListeners(0, controller.signal);
   const closers: Closer[] = [];
   const running = new Set<Promise<unknown>>();
   let stopping: Promise<void> | undefined;

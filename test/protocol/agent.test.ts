@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ModelSchema } from '../../protocol/agent.ts';
+import { EndpointSchema, ModelSchema, VersionRangeSchema } from '../../protocol/agent.ts';
 import { RunRequestSchema } from '../../protocol/control.ts';
 import { TaskOptionsSchema } from '../../protocol/task.ts';
 
@@ -26,5 +26,51 @@ test.each(['', '-y', '--yolo', ' m', 'm n', 'm\n', 'm;x', '{model}', './m', 'm'.
       model,
     });
     expect(found.error?.issues.every(({ path }) => path[0] === 'model')).toBe(true);
+  },
+);
+
+test.each([
+  ['http://127.0.0.1:11434', 'http://127.0.0.1:11434'],
+  ['http://gpu-7:11434/', 'http://gpu-7:11434'],
+  ['https://ollama.example/team/a//', 'https://ollama.example/team/a'],
+  ['http://[::1]:11434', 'http://[::1]:11434'],
+  ['HTTP://WALNUT:11434/Team/', 'http://walnut:11434/Team'],
+  ['http://walnut:80', 'http://walnut:80'],
+  ['https://gateway/api/ollama', 'https://gateway/api/ollama'],
+])('%j is an endpoint, known as %j', (url, known) => {
+  expect(EndpointSchema.parse(url)).toBe(known);
+});
+
+test.each([
+  '',
+  'gpu-7:11434',
+  'ftp://gpu-7',
+  'http://',
+  'http://user:secret@gpu-7:11434',
+  'http://gpu-7:11434?key=secret',
+  'http://gpu-7:11434#part',
+  'http://gpu 7:11434',
+  'http:///gpu-7:11434',
+  'http://gpu-7\\@other:11434',
+  'http://gpu-7:11434/api',
+  'http://gpu-7:11434/api/generate/',
+  'http://gpu-7:11434/v1/chat/completions',
+  `http://${'h'.repeat(255)}`,
+])('%j is no endpoint', url => {
+  expect(EndpointSchema.safeParse(url).success).toBe(false);
+});
+
+test.each(['0.61.0', '^0.61.0', '>=0.60 <0.62', '1.x || 2.x', '2.0.0-rc.1+build.7', '*', 'x'])(
+  '%j may be pinned to',
+  range => {
+    expect(VersionRangeSchema.parse(range)).toBe(range);
+  },
+);
+
+const fittingAll = [' ', '||', '^1 ||', '|| ^1', '^1 || \t || ^2', '+-', ' +7', '^1 || +build'];
+test.each(['', '0.61.0; rm', '$(x)', '{"a":1}', '1'.repeat(256), ...fittingAll])(
+  '%j may not be pinned to',
+  range => {
+    expect(VersionRangeSchema.safeParse(range).success).toBe(false);
   },
 );

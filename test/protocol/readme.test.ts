@@ -4,11 +4,19 @@ import { describe, expect, test } from 'vitest';
 import type { z } from 'zod';
 import { LeaseSchema } from '../../coordinator/lease.ts';
 import { AdvertSchema } from '../../protocol/advert.ts';
-import { RunReplySchema, RunRequestSchema } from '../../protocol/control.ts';
+import { ConfigureRequestSchema, RunReplySchema, RunRequestSchema } from '../../protocol/control.ts';
+import { ConversationSchema } from '../../protocol/conversation.ts';
+import { CoordinateReplySchema } from '../../protocol/coordination.ts';
 import { ERRORS, EXIT_MEANINGS } from '../../protocol/errors.ts';
 import { EventSchema } from '../../protocol/event.ts';
-import { ErrorReplySchema, OPERATIONS, TaskViewSchema } from '../../protocol/operation.ts';
+import {
+  ErrorReplySchema,
+  ExplainReplySchema,
+  OPERATIONS,
+  TaskViewSchema,
+} from '../../protocol/operation.ts';
 import { ChunkSchema } from '../../protocol/output.ts';
+import { AgentRegistrationSchema } from '../../protocol/registration.ts';
 import { ReportSchema } from '../../protocol/report.ts';
 import { NODE_VERBS, names, TASK_RECORDS } from '../../protocol/subjects.ts';
 import { TASK_STATUSES, TaskStateSchema } from '../../protocol/task.ts';
@@ -18,9 +26,14 @@ const readme = readFileSync(join(root, 'protocol', 'README.md'), 'utf8');
 
 const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   AdvertSchema,
+  AgentRegistrationSchema,
   ChunkSchema,
+  ConfigureRequestSchema,
+  ConversationSchema,
+  CoordinateReplySchema,
   ErrorReplySchema,
   EventSchema,
+  ExplainReplySchema,
   LeaseSchema,
   ReportSchema,
   RunReplySchema,

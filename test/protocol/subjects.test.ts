@@ -1,12 +1,15 @@
 import { expect, test } from 'vitest';
 import {
+  agentKey,
   blobTask,
   NAME_PATTERN,
   NODE_VERBS,
   names,
   nodeOf,
+  parseAgentKey,
   parseTaskKey,
   promptBlob,
+  REGISTRATION_KEY,
   resultBlob,
   TASK_ID_PATTERN,
   TASK_RECORDS,
@@ -15,7 +18,19 @@ import {
 } from '../../protocol/subjects.ts';
 
 test('every name on NATS begins with the prefix of its fleet', () => {
-  const { node, advert, report, output, taskOutput, taskEvent, nodeEvent, ...fixed } = names('lab2');
+  const built = names('lab2');
+  const {
+    node,
+    advert,
+    report,
+    output,
+    taskOutput,
+    taskEvent,
+    nodeEvent,
+    agentEvent,
+    placementEvent,
+    ...fixed
+  } = built;
   expect(fixed).toEqual({
     prefix: 'lab2',
     allAdverts: 'lab2.node.*.advert',
@@ -40,6 +55,8 @@ test('every name on NATS begins with the prefix of its fleet', () => {
   expect(taskOutput('t1')).toBe('lab2.node.*.output.t1.*');
   expect(taskEvent('t1')).toBe('lab2.event.task.t1');
   expect(nodeEvent('walnut')).toBe('lab2.event.node.walnut');
+  expect(agentEvent('walnut', 'llama3')).toBe('lab2.event.agent.walnut.llama3');
+  expect(placementEvent('t1', 2)).toBe('lab2.event.placement.t1.2');
 });
 
 test('without a prefix the fleet is called ccli', () => {
@@ -70,6 +87,23 @@ test.each([
   '',
 ])('no node is read from %j', subject => {
   expect(nodeOf('ccli', subject)).toBeUndefined();
+});
+
+test('a key of the bucket of agents names a node and its agent', () => {
+  expect(parseAgentKey(agentKey('walnut', 'llama3'))).toEqual({ node: 'walnut', agent_id: 'llama3' });
+});
+
+test.each([
+  REGISTRATION_KEY,
+  '',
+  '.',
+  'walnut.',
+  '.llama3',
+  'walnut.llama3.more',
+  'WALNUT.llama3',
+  'walnut.*',
+])('the key %j names no agent', key => {
+  expect(parseAgentKey(key)).toBeUndefined();
 });
 
 test('a key of the tasks bucket names its task and record', () => {
