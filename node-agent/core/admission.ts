@@ -2,6 +2,7 @@
 import type { AgentStatus } from '../../protocol/agent.ts';
 import type { RunRequest } from '../../protocol/control.ts';
 import { type CcliError, fromErrorBody, CcliError as Refusal } from '../../protocol/errors.ts';
+import { hasModel } from '../../protocol/model-name.ts';
 import type { Text } from '../../protocol/text.ts';
 import { type Claim, type FenceState, standingOf } from './fence.ts';
 
@@ -71,7 +72,11 @@ function refusalOf(request: RunRequest, agent: AgentStatus): Admission | undefin
   if (agent.health === 'unavailable') {
     return refuse(agent.problem === undefined ? new Refusal('agent_starting') : fromErrorBody(agent.problem));
   }
-  if (request.model !== undefined && agent.models !== undefined && !agent.models.includes(request.model)) {
+  if (
+    request.model !== undefined &&
+    agent.models !== undefined &&
+    !hasModel(agent, agent.models, request.model)
+  ) {
     return refuse(
       new Refusal(
         'model_not_found',

@@ -27,6 +27,12 @@ const SPENT = /exhausted your (?:capacity|quota)|capacity exceeded|QUOTA_EXHAUST
 const NO_SERVERS = /no capacity available|MODEL_CAPACITY_EX/i;
 const QUOTA = /RESOURCE_EXHAUSTED|exceeded your current quota|rate limit/i;
 
+const OVERLOADED = /overloaded|too many requests|rate.?limit/i;
+
+/** Whether a text that names no status speaks of a service's refusal. */
+export const soundsLikeService = (text: string): boolean =>
+  [NOT_FOUND, BAD_KEY, SPENT, NO_SERVERS, QUOTA, OVERLOADED].some(pattern => pattern.test(text));
+
 export function judgeServiceFailure(failure: ServiceFailure): CcliError {
   const says = plainMessage(failure.message);
   const cause = new Error(failure.message);

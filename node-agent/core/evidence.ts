@@ -9,9 +9,11 @@
  * | usage, no text, no output tokens, no thoughts | a filter blocked the answer |
  * | text and usage | an answer; whether the token limit cut it short cannot be seen |
  */
+import { z } from 'zod';
 import { CcliError } from '../../protocol/errors.ts';
 import type { Usage } from '../../protocol/task.ts';
 import { judgeServiceFailure } from './evidence-service.ts';
+import { judgeTold, judgeWords } from './evidence-told.ts';
 
 export interface Judgement {
   readonly completeness: 'whole' | 'unknown';
@@ -24,13 +26,14 @@ export const GEMINI_MAX_PROMPT_CHARS = 4_400_000;
 
 export interface AcpAnswer {
   readonly stop_reason: string;
-  /** Absent for agents other than gemini, which do not report it. */
-  readonly usage?: {
-    readonly input_tokens: number;
-    readonly output_tokens: number;
-    /** Models that answered, each once; empty when none came to its end. */
-    readonly models: readonly string[];
-  };
+  /** Absent where the CLI does not tell. */
+  readonly usage?: Usage;
+  /** Models that answered, each once, where the CLI tells; empty when none came to its end. */
+  readonly models?: readonly string[];
+  /** What the CLI last said beside the answer. */
+  readonly notice?: string;
+  /** It never ends an answer as a whole one that was cut short. */
+  readonly tells_cut?: boolean;
   readonly has_text: boolean;
   readonly thought: boolean;
   readonly tool_calls: number;
@@ -51,35 +54,49 @@ export function judgeAcpAnswer(answer: AcpAnswer): Judgement {
   }
   if (answer.stop_reason === 'cancelled')
     throw new CcliError('cli_crashed', 'The CLI ended the prompt by itself, as if it had been cancelled.');
+  const cut = answer.notice === undefined ? undefined : judgeWords(answer.notice);
+  if (cut?.code === 'reply_truncated') throw cut;
+  if (answer.models?.length === 0 && answer.notice !== undefined) throw judgeTold(answer.notice);
   if (!has_text) throw withoutText(answer);
-  if (usage === undefined) return { completeness: 'unknown' };
-  if (usage.models.length === 0) throw truncated();
+  if (answer.models?.length === 0) throw truncated();
+  const model = answer.models?.at(-1);
   return {
-    completeness: 'unknown',
-    usage: {
-      input_tokens: usage.input_tokens,
-      output_tokens: usage.output_tokens,
-      total_tokens: usage.input_tokens + usage.output_tokens,
-    },
-    ...(usage.models.length > 0 && { model: usage.models.at(-1) ?? '' }),
+    completeness: answer.tells_cut === true ? 'whole' : 'unknown',
+    ...(usage !== undefined && { usage }),
+    ...(model !== undefined && { model }),
   };
 }
 
-function withoutText({ usage, thought, tool_calls, prompt_chars }: AcpAnswer): CcliError {
-  if (usage === undefined) return empty();
-  if (usage.models.length === 0) return prompt_chars > GEMINI_MAX_PROMPT_CHARS ? tooLarge() : empty();
+function withoutText({ usage, models, thought, tool_calls, prompt_chars, notice }: AcpAnswer): CcliError {
+  if (notice !== undefined) return judgeWords(notice) ?? empty();
+  if (models === undefined) return empty();
+  if (models.length === 0) return prompt_chars > GEMINI_MAX_PROMPT_CHARS ? tooLarge() : empty();
   // A model that thought or called tools and then fell silent was not filtered: it gave no answer.
-  return usage.output_tokens === 0 && !thought && tool_calls === 0 ? refused() : empty();
+  return usage?.output_tokens === 0 && !thought && tool_calls === 0 ? refused() : empty();
 }
 
-/** What a JSON-RPC error means: gemini passes HTTP statuses on as codes; -32000 is ACP's "sign in first". */
-export function judgeRpcError({
-  code,
-  message,
-}: {
+interface RpcError {
   readonly code: number;
   readonly message: string;
-}): CcliError {
+  /** What else the CLI says of it. */
+  readonly data?: unknown;
+}
+
+/** The kinds of error that claude-agent-acp names, as the HTTP statuses that they stand for. */
+const KINDS: Readonly<Record<string, number>> = {
+  authentication_failed: 401,
+  billing_error: 403,
+  invalid_request: 400,
+  model_not_found: 404,
+  rate_limit: 429,
+  server_error: 500,
+};
+
+/**
+ * What a JSON-RPC error means: gemini passes HTTP statuses on as codes, others tell them in words; -32000 is ACP's
+ * "sign in first".
+ */
+export function judgeRpcError({ code, message, data }: RpcError): CcliError {
   if (code === -32000) {
     return new CcliError(
       'cli_not_signed_in',
@@ -87,7 +104,25 @@ export function judgeRpcError({
     );
   }
   if (code >= 400 && code < 600) return judgeServiceFailure({ status: code, message });
-  return new CcliError('cli_crashed', `The CLI failed inside: ${message.slice(0, 500)} (code ${code}).`);
+  const { kind, details } = readData(data);
+  const text = details === undefined ? message.replace(/^Internal error: /, '') : details;
+  const status = kind === undefined ? undefined : KINDS[kind];
+  if (status !== undefined) return judgeServiceFailure({ status, message: text });
+  const known = judgeWords(kind === undefined ? text : `${text} (${kind})`);
+  if (known !== undefined) return known;
+  const said = details === undefined ? message : `${message}: ${details}`;
+  return new CcliError('cli_crashed', `The CLI failed inside: ${said.slice(0, 500)} (code ${code}).`);
+}
+
+const DataSchema = z.object({
+  errorKind: z.string().optional(),
+  details: z.string().optional(),
+  message: z.string().optional(),
+});
+
+function readData(data: unknown): { kind: string | undefined; details: string | undefined } {
+  const parsed = DataSchema.safeParse(data).data;
+  return { kind: parsed?.errorKind, details: parsed?.details ?? parsed?.message };
 }
 
 export const empty = (): CcliError =>

@@ -2,7 +2,9 @@
 import type { ToolPolicy } from '../../protocol/agent.ts';
 import type { Log } from '../../protocol/daemon/log.ts';
 import type { Environment } from '../../protocol/daemon/settings.ts';
-import type { AgentConfig } from '../config.ts';
+import type { CliAgentConfig } from '../agent-config/cli.ts';
+import { presetOf } from '../presets/effective.ts';
+import { findSignIn, notSignedIn } from '../presets/sign-in.ts';
 import { childEnvironment } from '../process/environment.ts';
 import { type Executable, findExecutable } from '../process/executable.ts';
 import { type GeminiHome, makeGeminiHome } from '../process/home.ts';
@@ -14,10 +16,12 @@ export interface DriverConfig {
   readonly state_dir: string;
   readonly nvm_dir?: string | undefined;
   readonly environment: Environment;
+  /** What an answer may be long; the most there is when absent. */
+  readonly max_output?: number | undefined;
 }
 
 export interface DriverOptions {
-  readonly agent: AgentConfig;
+  readonly agent: CliAgentConfig;
   readonly config: DriverConfig;
   readonly log: Log;
 }
@@ -36,7 +40,7 @@ export interface Launch {
 const DEFAULT_GEMINI_MODEL = 'gemini-2.5-pro';
 
 /** The model a process of the agent starts with. */
-export const startModel = (agent: AgentConfig): string | undefined =>
+export const startModel = (agent: CliAgentConfig): string | undefined =>
   agent.model ?? (agent.agent_type === 'cli_gemini' ? DEFAULT_GEMINI_MODEL : undefined);
 
 /** @throws CcliError `node_version_missing`, `cli_missing`, `config_invalid`. */
@@ -57,6 +61,7 @@ export async function prepareLaunch(
     },
     env: childEnvironment({
       agent,
+      policy,
       environment: config.environment,
       node_bin: executable.node.bin,
       set: { ...home?.environment, ...leftoverMark(agent.id, config.state_dir) },
@@ -65,6 +70,25 @@ export async function prepareLaunch(
       await home?.remove();
     },
   };
+}
+
+/**
+ * What a probe says of the sign-in, once the CLI has been found and, where it speaks the protocol, has opened a session.
+ *
+ * @throws CcliError `cli_not_signed_in`
+ */
+export async function signInOf({ agent, config }: DriverOptions): Promise<'yes' | 'unknown'> {
+  const shows = presetOf(agent)?.sign_in.shows ?? 'session';
+  if (agent.driver === 'acp' && (shows === 'session' || shows === 'own_home')) return 'yes';
+  const environment = childEnvironment({
+    agent,
+    policy: agent.tool_policy,
+    environment: config.environment,
+    node_bin: '',
+  });
+  const found = await findSignIn(agent, environment);
+  if (found === 'no') throw notSignedIn(agent);
+  return found;
 }
 
 /**

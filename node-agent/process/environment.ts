@@ -1,7 +1,9 @@
 /** What of the daemon's environment a tool gets to see: an allow-list, since the rest may hold secrets. */
 import { delimiter } from 'node:path';
+import type { ToolPolicy } from '../../protocol/agent.ts';
 import type { Environment } from '../../protocol/daemon/settings.ts';
-import type { AgentConfig } from '../config.ts';
+import type { CliAgentConfig } from '../agent-config/cli.ts';
+import { presetOf } from '../presets/effective.ts';
 
 const COMMON = [
   'HOME',
@@ -17,21 +19,12 @@ const COMMON = [
 ] as const;
 const COMMON_PATTERN = /^(LC_\w+|https?_proxy|no_proxy|all_proxy)$/i;
 
-const GEMINI = [
-  'GEMINI_API_KEY',
-  'GOOGLE_API_KEY',
-  'GOOGLE_GEMINI_BASE_URL',
-  'GOOGLE_VERTEX_BASE_URL',
-  'GOOGLE_CLOUD_PROJECT',
-  'GOOGLE_CLOUD_LOCATION',
-  'GOOGLE_GENAI_USE_VERTEXAI',
-  'GOOGLE_APPLICATION_CREDENTIALS',
-] as const;
-
 const DEFAULT_PATH = '/usr/local/bin:/usr/bin:/bin';
 
 interface ChildEnvironment {
-  readonly agent: Pick<AgentConfig, 'agent_type' | 'env' | 'pass_env'>;
+  readonly agent: Pick<CliAgentConfig, 'agent_type' | 'env' | 'pass_env' | 'home'>;
+  /** What the tools of the CLI may do. */
+  readonly policy: ToolPolicy;
   /** The daemon's own variables. */
   readonly environment: Environment;
   /** Comes first on the child's PATH. */
@@ -42,15 +35,14 @@ interface ChildEnvironment {
 
 export function childEnvironment({
   agent,
+  policy,
   environment,
   node_bin,
   set,
 }: ChildEnvironment): Record<string, string> {
-  const allowed = new Set<string>([
-    ...COMMON,
-    ...(agent.agent_type === 'cli_gemini' ? GEMINI : []),
-    ...agent.pass_env,
-  ]);
+  const preset = presetOf(agent);
+  const allowed = new Set<string>([...COMMON, ...(preset?.pass_env ?? []), ...agent.pass_env]);
+  const home = preset?.home;
   const passed = Object.entries(environment).filter(
     (entry): entry is [string, string] =>
       entry[1] !== undefined && (allowed.has(entry[0]) || COMMON_PATTERN.test(entry[0])),
@@ -58,6 +50,9 @@ export function childEnvironment({
   return {
     ...Object.fromEntries(passed),
     TERM: 'xterm-256color',
+    ...preset?.env,
+    ...preset?.policy_env?.[policy],
+    ...(home?.variable !== undefined && agent.home !== undefined && { [home.variable]: agent.home }),
     ...agent.env,
     PATH: [node_bin, agent.env['PATH'] ?? environment['PATH'] ?? DEFAULT_PATH].join(delimiter),
     ...set,

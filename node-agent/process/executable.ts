@@ -3,9 +3,9 @@ import { access, constants, open, readFile, realpath, stat } from 'node:fs/promi
 import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
 import { basename, delimiter, dirname, isAbsolute, join, resolve } from 'node:path';
-import type { AgentType } from '../../protocol/agent.ts';
 import { CcliError } from '../../protocol/errors.ts';
-import type { AgentConfig } from '../config.ts';
+import type { CliAgentConfig } from '../agent-config/cli.ts';
+import { presetOf, programOf } from '../presets/effective.ts';
 import { defaultNode, type NodeInstallation, type NodePlace, resolveNode } from './nvm.ts';
 
 export interface Executable {
@@ -13,21 +13,17 @@ export interface Executable {
   readonly file: string;
   /** What comes before the CLI's own arguments: its script, when Node runs it. */
   readonly args: readonly string[];
-  /** From the package that the script belongs to. */
+  /** From the package that the file belongs to. */
   readonly version?: string;
   /** The Node whose directory comes first on the CLI's PATH. */
   readonly node: NodeInstallation;
 }
 
-const PROGRAMS: Readonly<Record<AgentType, { readonly command: string; readonly npm: string }>> = {
-  cli_gemini: { command: 'gemini', npm: '@google/gemini-cli' },
-  cli_claude: { command: 'claude', npm: '@anthropic-ai/claude-code' },
-  cli_codex: { command: 'codex', npm: '@openai/codex' },
-  cli_qwen: { command: 'qwen', npm: '@qwen-code/qwen-code' },
-  cli_opencode: { command: 'opencode', npm: 'opencode-ai' },
-  cli_generic: { command: '', npm: '' },
-  ollama: { command: 'ollama', npm: '' },
-};
+type Sought = Pick<CliAgentConfig, 'id' | 'agent_type' | 'command' | 'node_version'> &
+  Partial<Pick<CliAgentConfig, 'driver'>>;
+
+const programFor = ({ agent_type, driver }: Sought) =>
+  programOf({ agent_type, driver: driver ?? presetOf({ agent_type })?.driver ?? 'headless' });
 
 const ownNode: NodeInstallation = {
   version: process.version,
@@ -36,16 +32,24 @@ const ownNode: NodeInstallation = {
 };
 
 /** @throws CcliError `node_version_missing`, `cli_missing`. */
-export async function findExecutable(
-  agent: Pick<AgentConfig, 'id' | 'agent_type' | 'command' | 'node_version'>,
-  place: NodePlace,
-): Promise<Executable> {
+export async function findExecutable(agent: Sought, place: NodePlace): Promise<Executable> {
   const chosen = agent.node_version === undefined ? undefined : await resolveNode(agent.node_version, place);
   for (const candidate of await candidates(agent, place, chosen)) {
     const found = await inspect(candidate.path, candidate.node);
-    if (found !== undefined) return found;
+    if (found !== undefined) return checkNode(agent, found);
   }
   throw missing(agent, chosen);
+}
+
+/** @throws CcliError `node_version_missing` for a script that would not run under its Node. */
+function checkNode(agent: Sought, found: Executable): Executable {
+  const least = presetOf(agent)?.min_node;
+  const major = Number(/^v(\d+)/.exec(found.node.version)?.[1]);
+  if (least === undefined || found.args.length === 0 || !(major < least)) return found;
+  throw new CcliError(
+    'node_version_missing',
+    `The CLI of agent "${agent.id}" needs Node ${least} or newer, and would run under ${found.node.version}; name another one in node_version.`,
+  );
 }
 
 interface Candidate {
@@ -55,12 +59,12 @@ interface Candidate {
 
 /** Where the CLI may be, the likeliest place first. */
 async function candidates(
-  agent: Pick<AgentConfig, 'agent_type' | 'command'>,
+  agent: Sought,
   place: NodePlace,
   chosen: NodeInstallation | undefined,
 ): Promise<Candidate[]> {
   const node = chosen ?? ownNode;
-  const name = agent.command ?? PROGRAMS[agent.agent_type].command;
+  const name = agent.command ?? programFor(agent)?.command ?? '';
   if (name.includes('/')) return [{ path: expandHome(name, place), node }];
   const onPath = (place.environment['PATH'] ?? '')
     .split(delimiter)
@@ -93,13 +97,13 @@ function shippedGemini(): string | undefined {
 async function inspect(path: string, node: NodeInstallation): Promise<Executable | undefined> {
   const real = await realpath(path).catch(() => undefined);
   if (real === undefined) return undefined;
+  const version = await packageVersion(real);
   if (/\.[cm]?js$/.test(real) || (await hasNodeShebang(real))) {
-    const version = await packageVersion(real);
     return { file: node.node, args: [real], node, ...(version !== undefined && { version }) };
   }
   const runnable = await isRunnable(real);
   // Started by the name it was found under: some programs look at it.
-  return runnable ? { file: path, args: [], node } : undefined;
+  return runnable ? { file: path, args: [], node, ...(version !== undefined && { version }) } : undefined;
 }
 
 async function isRunnable(path: string): Promise<boolean> {
@@ -139,18 +143,18 @@ async function packageVersion(script: string): Promise<string | undefined> {
   return undefined;
 }
 
-function missing(
-  agent: Pick<AgentConfig, 'id' | 'agent_type' | 'command'>,
-  chosen: NodeInstallation | undefined,
-): CcliError {
-  const program = PROGRAMS[agent.agent_type];
-  const name = agent.command ?? program.command;
+function missing(agent: Sought, chosen: NodeInstallation | undefined): CcliError {
+  const program = programFor(agent);
+  const name = agent.command ?? program?.command ?? '';
   const where = name.includes('/')
     ? 'is not a file that can be run'
     : `was found neither ${chosen === undefined ? 'under nvm' : `under Node ${chosen.version}`} nor on PATH`;
-  const install =
-    agent.command !== undefined || program.npm === ''
-      ? 'install it, or mend `command` of the agent'
-      : `install it with \`npm install -g ${program.npm}\`${chosen === undefined ? '' : ` under Node ${chosen.version}`}, or name its path in \`command\``;
-  return new CcliError('cli_missing', `"${name}" of agent "${agent.id}" ${where}: ${install}.`);
+  const under = chosen === undefined || program?.package === undefined ? '' : ` under Node ${chosen.version}`;
+  const install = program === undefined ? 'install it' : `install it with \`${program.install}\`${under}`;
+  const otherwise =
+    agent.command === undefined ? 'name its path in `command`' : 'mend `command` of the agent';
+  return new CcliError(
+    'cli_missing',
+    `"${name}" of agent "${agent.id}" ${where}: ${install}, or ${otherwise}.`,
+  );
 }

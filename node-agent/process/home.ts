@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { ToolPolicy } from '../../protocol/agent.ts';
 import type { Environment } from '../../protocol/daemon/settings.ts';
 import { CcliError } from '../../protocol/errors.ts';
-import type { AgentConfig } from '../config.ts';
+import type { CliAgentConfig } from '../agent-config/cli.ts';
 import { authFromEnvironment, forceSettings, parseSettings, selectedAuth } from './settings.ts';
 
 export interface GeminiHome {
@@ -22,7 +22,7 @@ export interface GeminiHome {
 }
 
 interface HomeOptions {
-  readonly agent: Pick<AgentConfig, 'id' | 'home' | 'env' | 'pass_env'>;
+  readonly agent: Pick<CliAgentConfig, 'id' | 'home' | 'env' | 'pass_env'>;
   readonly environment: Environment;
   readonly state_dir: string;
   readonly policy: ToolPolicy;

@@ -37,8 +37,8 @@ interface SpawnOptions {
   readonly env: Readonly<Record<string, string>>;
   /** Has the tool write to a new file of this name instead of a pipe: nothing it writes can be lost. */
   readonly stdout_file?: string;
-  /** Something came on its stderr. */
-  readonly onStderr?: () => void;
+  /** So many characters came on its stderr. */
+  readonly onStderr?: (chars: number) => void;
   /** Of these groups something still runs, and no signal ends it. */
   readonly onNotKilled?: ((pgids: readonly number[]) => void) | undefined;
 }
@@ -153,12 +153,12 @@ function startFailure(cause: unknown, file: string, cwd: string): CcliError {
   return new CcliError('cli_crashed', `${file} could not be started.`, { cause });
 }
 
-function keepTail(stream: Readable, onText?: () => void): () => string {
+function keepTail(stream: Readable, onText?: (chars: number) => void): () => string {
   let tail = '';
   stream.setEncoding('utf8');
   stream.on('data', (text: string) => {
     tail = (tail + text).slice(-STDERR_TAIL_CHARS);
-    onText?.();
+    onText?.(text.length);
   });
   return () => tail;
 }

@@ -1,7 +1,7 @@
 /** Where one task works: a fresh directory of its own, or the one that its agent names. */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { AgentConfig } from '../config.ts';
+import type { CliAgentConfig } from '../agent-config/cli.ts';
 
 export interface Workspace {
   readonly path: string;
@@ -9,7 +9,7 @@ export interface Workspace {
 }
 
 export async function makeWorkspace(
-  agent: Pick<AgentConfig, 'id' | 'cwd'>,
+  agent: Pick<CliAgentConfig, 'id' | 'cwd'>,
   state_dir: string,
 ): Promise<Workspace> {
   if (agent.cwd !== undefined) return { path: agent.cwd, remove: () => Promise.resolve() };

@@ -1,8 +1,11 @@
 /** Agents whose CLI speaks the Agent Client Protocol: a warm process takes all of an agent's tasks. */
 import type { ToolPolicy } from '../../../protocol/agent.ts';
 import { CcliError } from '../../../protocol/errors.ts';
+import { presetOf } from '../../presets/effective.ts';
+import type { Dialect } from '../../presets/preset.ts';
+import { presetAnnouncing } from '../../presets/table.ts';
 import type { Driver, DriverResult, DriverTask, RunCallbacks } from '../driver.ts';
-import { type DriverOptions, startModel } from '../launch.ts';
+import { type DriverOptions, signInOf, startModel } from '../launch.ts';
 import { createPool, type Pool } from './pool.ts';
 import { runTurn } from './turn.ts';
 
@@ -37,6 +40,10 @@ export function createAcpDriver(options: AcpDriverOptions): WarmDriver {
   const pools = new Map<ToolPolicy, Pool>();
   let refused = false;
 
+  const preset = presetOf(agent);
+  /** A CLI that says its name is read as what it is, whatever type the agent is said to be of. */
+  const dialectOf = (name: string | undefined): Dialect => (preset ?? presetAnnouncing(name))?.dialect ?? {};
+
   const poolFor = (policy: ToolPolicy): Pool => {
     const pool =
       pools.get(policy) ??
@@ -51,10 +58,11 @@ export function createAcpDriver(options: AcpDriverOptions): WarmDriver {
     },
     async probe(signal) {
       const member = await poolFor(agent.tool_policy).ensure(signal);
+      const signed_in = await signInOf(options);
       return {
         ...(member.cli_version !== undefined && { cli_version: member.cli_version }),
         node_version: member.node_version,
-        signed_in: refused ? 'no' : 'yes',
+        signed_in: refused ? 'no' : signed_in,
       };
     },
     async run(task, callbacks, signal) {
@@ -65,9 +73,10 @@ export function createAcpDriver(options: AcpDriverOptions): WarmDriver {
         const judged = await runTurn(
           {
             connection: lease.member.connection,
-            session_id: lease.session.id,
+            session: lease.session,
             task,
             model: task.model === startModel(agent) ? undefined : task.model,
+            dialect: dialectOf(lease.member.connection.announced.name),
             callbacks,
             ...(cancel_grace_ms !== undefined && { cancel_grace_ms }),
           },

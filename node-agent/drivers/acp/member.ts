@@ -1,17 +1,21 @@
 /** One warm process with its home and the sessions it has ready. */
 import type { ToolPolicy } from '../../../protocol/agent.ts';
 import { CcliError } from '../../../protocol/errors.ts';
+import { acpModeOf, startsWithModel } from '../../presets/effective.ts';
+import { notSignedIn } from '../../presets/sign-in.ts';
 import { residentBytes } from '../../process/memory.ts';
 import { makeWorkspace, type Workspace } from '../../process/workspace.ts';
 import { abortable } from '../abortable.ts';
+import { judgeEnd } from '../judge-end.ts';
 import { type DriverOptions, prepareLaunch, startModel } from '../launch.ts';
+import type { OpenedSession } from './announced.ts';
 import { acpArguments, heapCapArgument } from './arguments.ts';
 import { type AcpConnection, connectAcp } from './connection.ts';
+import { enterMode, switchModel } from './session.ts';
 import { createStock } from './stock.ts';
 import type { Worn } from './wear.ts';
 
-export interface ReadySession {
-  readonly id: string;
+export interface ReadySession extends OpenedSession {
   readonly workspace: Workspace;
 }
 
@@ -48,6 +52,7 @@ interface MemberOptions {
  */
 export async function startMember(driver: DriverOptions, options: MemberOptions): Promise<Member> {
   const { agent, config } = driver;
+  const { auth_method, mode } = acpModeOf(agent, options.policy);
   const launch = await prepareLaunch(driver, options.policy);
   const workspaces = new Set<Workspace>();
   const workspace = async (): Promise<Workspace> => {
@@ -75,13 +80,15 @@ export async function startMember(driver: DriverOptions, options: MemberOptions)
       file: executable.file,
       args: [
         ...(executable.args.length > 0 ? [heapCapArgument(agent), ...executable.args] : []),
-        ...acpArguments(agent, startModel(agent)),
+        ...acpArguments(agent, { model: startModel(agent), policy: options.policy }),
         ...(home?.args ?? []),
       ],
       cwd: (await workspace()).path,
       env,
       onNotKilled: launch.onNotKilled,
-      gemini: agent.agent_type === 'cli_gemini',
+      judgeExit: exit => judgeEnd(agent, exit),
+      signedOut: cause => notSignedIn(agent, cause),
+      ...(auth_method !== undefined && { auth_method }),
       signal: AbortSignal.any([options.signal, timeout]),
     });
   } catch (error) {
@@ -93,11 +100,21 @@ export async function startMember(driver: DriverOptions, options: MemberOptions)
   let taken = 0;
   const born = performance.now();
   let stopped: Promise<void> | undefined;
+  const prepared = async (cwd: string): Promise<OpenedSession> => {
+    const session = await connection.openSession(cwd);
+    if (mode !== undefined) await enterMode(connection, session, mode);
+    if (startsWithModel(agent) || agent.model === undefined) return session;
+    await switchModel(connection, session, agent.model);
+    return session.model === undefined
+      ? session
+      : { ...session, model: { ...session.model, current: agent.model } };
+  };
   const open = async (): Promise<ReadySession> => {
     const place = await workspace();
     const patience = AbortSignal.timeout(options.initialize_timeout_ms);
     try {
-      return { id: await abortable(connection.openSession(place.path), patience), workspace: place };
+      const session = await abortable(prepared(place.path), patience);
+      return { ...session, workspace: place };
     } catch (error) {
       await place.remove();
       if (!patience.aborted) throw error;
@@ -119,7 +136,7 @@ export async function startMember(driver: DriverOptions, options: MemberOptions)
     get polite() {
       return polite;
     },
-    cli_version: connection.version ?? launch.executable.version,
+    cli_version: connection.announced.version ?? launch.executable.version,
     node_version: launch.executable.node.version,
     take() {
       taken += 1;

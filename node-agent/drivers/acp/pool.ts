@@ -61,8 +61,10 @@ export function createPool(options: KeeperOptions): Pool {
       } catch (error) {
         if (signal.aborted) {
           // Nobody waits for it any more: its directory goes when it comes.
-          const removed = taking.then(late => late.workspace.remove());
-          background.start('session_failed', removed);
+          background.start(
+            'session_failed',
+            taking.then(late => discard(member, late)),
+          );
         } else if (seat !== undefined && member.connection.alive) keeper.disown(seat);
         done();
         throw error;
@@ -75,7 +77,7 @@ export function createPool(options: KeeperOptions): Pool {
         release() {
           // The timer runs on: what the answer still has to pass comes before the next task's session.
           done();
-          background.start('workspace_remains', session.workspace.remove());
+          background.start('session_remains', discard(member, session));
         },
       };
     },
@@ -84,4 +86,13 @@ export function createPool(options: KeeperOptions): Pool {
       await keeper.close();
     },
   };
+}
+
+/** Some CLIs keep a process for each session until they are told that it is over. */
+async function discard({ connection }: Member, { id, workspace }: ReadySession): Promise<void> {
+  try {
+    await connection.closeSession(id);
+  } finally {
+    await workspace.remove();
+  }
 }

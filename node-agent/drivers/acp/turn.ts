@@ -1,42 +1,65 @@
 /** One prompt in one session: its chunks, its tools' permissions, its end or its cancelling. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { z } from 'zod';
 import { CcliError } from '../../../protocol/errors.ts';
+import type { Usage } from '../../../protocol/task.ts';
 import { type AcpAnswer, type Judgement, judgeAcpAnswer } from '../../core/evidence.ts';
+import { withHistory } from '../../core/history.ts';
+import { literal } from '../../core/literal.ts';
+import { addUsage } from '../../core/usage.ts';
+import type { Dialect } from '../../presets/preset.ts';
 import { abortable } from '../abortable.ts';
 import type { DriverTask, RunCallbacks } from '../driver.ts';
+import type { OpenedSession } from './announced.ts';
 import type { AcpConnection } from './connection.ts';
 import { decidePermission } from './permission.ts';
+import { switchModel } from './session.ts';
+import { readTold, usageOf } from './told.ts';
 
 /** How long a session may take to end after a cancel; past it, the process is given up with all it runs. */
 const CANCEL_GRACE_MS = 1_500;
 /** A cancel that comes before the CLI has begun is lost on it: it is sent until it works. */
 const CANCEL_REPEAT_MS = 250;
 
+interface Seen {
+  has_text: boolean;
+  thought: boolean;
+  tool_calls: number;
+  notice: string | undefined;
+  usage: Usage | undefined;
+}
+
 interface Turn {
   readonly connection: AcpConnection;
-  readonly session_id: string;
+  readonly session: OpenedSession;
   readonly task: DriverTask;
   /** The model to switch the session to; absent when it already has it. */
   readonly model: string | undefined;
+  readonly dialect: Dialect;
   readonly callbacks: RunCallbacks;
   readonly cancel_grace_ms?: number;
 }
 
 /** @throws CcliError; on abort the signal's reason, once the session's prompt or its process has ended. */
 export async function runTurn(turn: Turn, signal: AbortSignal): Promise<Judgement> {
-  const { connection, session_id, task, callbacks } = turn;
-  const seen = { has_text: false, thought: false, tool_calls: 0 };
-  const silence = connection.listen(session_id, {
+  const { connection, session, task, dialect, callbacks } = turn;
+  const seen: Seen = { has_text: false, thought: false, tool_calls: 0, notice: undefined, usage: undefined };
+  const text = withHistory(task.history, task.prompt);
+  const silence = connection.listen(session.id, {
     onUpdate(update) {
       if (!signal.aborted) callbacks.onActivity?.();
+      seen.usage = addUsage(seen.usage, usageOf(update._meta));
       if (update.sessionUpdate === 'agent_thought_chunk') seen.thought = true;
       if (update.sessionUpdate === 'tool_call') seen.tool_calls += 1;
       if (update.sessionUpdate !== 'agent_message_chunk' || update.content.type !== 'text') return;
-      const { text } = update.content;
-      if (text === '' || isModeNotice(text) || signal.aborted) return;
-      seen.has_text ||= text.trim() !== '';
-      callbacks.onChunk(text);
+      const chunk = update.content.text;
+      if (chunk === '' || signal.aborted) return;
+      if (dialect.notice?.test(chunk) === true) return;
+      if (dialect.unlabelled_notices === true && typeof update.messageId !== 'string') {
+        seen.notice = chunk;
+        return;
+      }
+      seen.has_text ||= chunk.trim() !== '';
+      callbacks.onChunk(chunk);
     },
     onPermission(request) {
       if (!signal.aborted) callbacks.onActivity?.();
@@ -47,20 +70,26 @@ export async function runTurn(turn: Turn, signal: AbortSignal): Promise<Judgemen
     },
   });
   try {
-    if (turn.model !== undefined) await abortable(connection.setModel(session_id, turn.model), signal);
+    if (turn.model !== undefined) await abortable(switchModel(connection, session, turn.model), signal);
     signal.throwIfAborted();
-    const prompt = connection.prompt(session_id, literal(task.prompt));
+    const prompt = connection.prompt(session.id, literal(text));
     await Promise.race([prompt.then(nothing, nothing), whenAborted(signal)]);
     if (signal.aborted) {
       await endPrompt(turn, prompt);
       signal.throwIfAborted();
     }
     const response = await prompt;
-    const usage = readUsage(response._meta);
+    const told = readTold(response);
+    const usage = told.usage ?? seen.usage;
     const answer: AcpAnswer = {
-      ...seen,
+      has_text: seen.has_text,
+      thought: seen.thought,
+      tool_calls: seen.tool_calls,
       stop_reason: response.stopReason,
-      prompt_chars: task.prompt.length,
+      prompt_chars: text.length,
+      ...(seen.notice !== undefined && { notice: seen.notice }),
+      ...(dialect.tells_cut === true && { tells_cut: true }),
+      ...(told.models !== undefined && { models: told.models }),
       ...(usage !== undefined && { usage }),
     };
     return judgeAcpAnswer(answer);
@@ -84,7 +113,7 @@ const whenAborted = (signal: AbortSignal): Promise<void> =>
 
 /** Cancels until the prompt returns; a session that does not end takes its process with it. */
 async function endPrompt(
-  { connection, session_id, cancel_grace_ms = CANCEL_GRACE_MS }: Turn,
+  { connection, session, cancel_grace_ms = CANCEL_GRACE_MS }: Turn,
   prompt: Promise<unknown>,
 ): Promise<void> {
   const state = { returned: false };
@@ -92,7 +121,7 @@ async function endPrompt(
     state.returned = true;
   });
   for (let waited = 0; waited < cancel_grace_ms; waited += CANCEL_REPEAT_MS) {
-    await connection.cancel(session_id).catch(nothing);
+    await connection.cancel(session.id).catch(nothing);
     const timer = new AbortController();
     await Promise.race([
       settled,
@@ -105,24 +134,4 @@ async function endPrompt(
     new CcliError('cli_crashed', 'The CLI was ended, because a prompt that was cancelled in it did not end.'),
   );
   await settled;
-}
-
-/** The CLI takes a prompt like "/about" for a command of its own, unless something it does not trim comes first. */
-const WORD_JOINER = '\u2060';
-const literal = (prompt: string): string =>
-  /^\s*[/$]\s*[\w?-]+(\s|$)/.test(prompt) ? `${WORD_JOINER}${prompt}` : prompt;
-
-/** gemini says among the answer's chunks when its approval mode changes. */
-const isModeNotice = (text: string): boolean => /^\[MODE_UPDATE\] \w+$/.test(text);
-
-const TokensSchema = z.object({ input_tokens: z.int().nonnegative(), output_tokens: z.int().nonnegative() });
-const MetaSchema = z.object({
-  quota: z.object({ token_count: TokensSchema, model_usage: z.array(z.object({ model: z.string() })) }),
-});
-
-function readUsage(meta: unknown): AcpAnswer['usage'] {
-  const parsed = MetaSchema.safeParse(meta);
-  if (!parsed.success) return undefined;
-  const { token_count, model_usage } = parsed.data.quota;
-  return { ...token_count, models: model_usage.map(one => one.model) };
 }

@@ -4,9 +4,12 @@ import type { ToolPolicy } from '../../../protocol/agent.ts';
 import { CcliError } from '../../../protocol/errors.ts';
 import { tooLarge } from '../../core/evidence.ts';
 import { judgeStreamAnswer, type StreamAnswer, type StreamEvent } from '../../core/evidence-stream.ts';
+import { withHistory } from '../../core/history.ts';
 import type { Driver } from '../driver.ts';
 import { type DriverOptions, prepareLaunch, prepareTask, startModel } from '../launch.ts';
+import { budgetFor, overBudget } from './budget.ts';
 import { feed } from './feed.ts';
+import { inPortions } from './portions.ts';
 import { createStreamJsonReader } from './stream-json.ts';
 
 /** The CLI cuts its stdin here and says nothing. */
@@ -18,8 +21,11 @@ const APPROVAL_MODE: Readonly<Record<ToolPolicy, string>> = {
   yolo: 'yolo',
 };
 
+/** The first ones tell what went wrong. */
+const MOST_ERRORS = 20;
+
 export function createColdGeminiDriver(options: DriverOptions): Driver {
-  const { agent } = options;
+  const { agent, config } = options;
   return {
     warm: false,
     async probe(signal) {
@@ -39,12 +45,14 @@ export function createColdGeminiDriver(options: DriverOptions): Driver {
       };
     },
     async run(task, callbacks, signal) {
-      const prompt = agent.cwd === undefined ? task.prompt : withoutFileReferences(task.prompt);
+      const text = withHistory(task.history, task.prompt);
+      const prompt = agent.cwd === undefined ? text : withoutFileReferences(text);
       if (Buffer.byteLength(prompt) > MAX_STDIN_BYTES) throw tooLarge();
       const launch = await prepareTask(options, task.tool_policy);
       const model = task.model ?? startModel(agent);
       const seen = collector(callbacks.onChunk);
-      const reader = createStreamJsonReader(seen.onEvent);
+      const budget = budgetFor(config.max_output, prompt);
+      const reader = createStreamJsonReader(seen.onEvent, budget.value_chars);
       try {
         const exit = await feed(
           {
@@ -63,9 +71,9 @@ export function createColdGeminiDriver(options: DriverOptions): Driver {
             // It exits without flushing its pipe, and echoes the prompt before it answers.
             ...(launch.home !== undefined && { stdout_file: join(launch.home.path, 'stdout') }),
             onActivity: callbacks.onActivity,
-            onText: text => {
-              reader.push(text);
-            },
+            max_bytes: budget.bytes,
+            tooMuch: () => overBudget(budget, seen.seen().has_text),
+            onText: text => inPortions(text, reader.push, signal),
           },
           signal,
         );
@@ -101,8 +109,9 @@ function collector(onChunk: (text: string) => void): {
   return {
     onEvent(event) {
       if (event.type === 'result') result = event;
-      else if (event.type === 'error' && event.severity !== 'warning') errors.push(event.message);
-      else if (event.type === 'message' && event.role === 'assistant' && event.content !== '') {
+      else if (event.type === 'error' && event.severity !== 'warning') {
+        if (errors.length < MOST_ERRORS) errors.push(event.message);
+      } else if (event.type === 'message' && event.role === 'assistant' && event.content !== '') {
         has_text ||= event.content.trim() !== '';
         onChunk(event.content);
       }

@@ -1,21 +1,17 @@
-/** Any CLI that reads a prompt from stdin and prints its answer: one process a task. */
-import type { AgentType } from '../../../protocol/agent.ts';
-import { empty } from '../../core/evidence.ts';
-import { judgeExit } from '../../core/evidence-exit.ts';
+/** Any CLI that takes a prompt and prints its answer: one process a task. */
+import { withHistory } from '../../core/history.ts';
+import { literal } from '../../core/literal.ts';
+import { argumentsOf, fixedArguments, presetOf, printModeOf } from '../../presets/effective.ts';
 import type { Driver } from '../driver.ts';
-import { type DriverOptions, prepareLaunch, prepareTask, startModel } from '../launch.ts';
+import { type DriverOptions, prepareLaunch, prepareTask, signInOf, startModel } from '../launch.ts';
+import { budgetFor, overBudget } from './budget.ts';
 import { feed } from './feed.ts';
-
-/** What makes each CLI print one answer and leave, when the agent names no arguments. */
-const PRINT_MODE: Partial<Record<AgentType, readonly string[]>> = {
-  cli_claude: ['-p'],
-  cli_codex: ['exec', '-'],
-  cli_opencode: ['run'],
-};
+import { createPrintOutput } from './print-output.ts';
+import { type PromptFile, writePromptFile } from './prompt-file.ts';
 
 export function createGenericDriver(options: DriverOptions): Driver {
-  const { agent } = options;
-  const fixedArgs = agent.args.length > 0 ? agent.args : (PRINT_MODE[agent.agent_type] ?? []);
+  const { agent, config } = options;
+  const mode = printModeOf(agent);
   return {
     warm: false,
     async probe(signal) {
@@ -26,43 +22,57 @@ export function createGenericDriver(options: DriverOptions): Driver {
       return {
         ...(executable.version !== undefined && { cli_version: executable.version }),
         node_version: executable.node.version,
-        signed_in: 'unknown',
+        signed_in: await signInOf(options),
       };
     },
     async run(task, callbacks, signal) {
       const launch = await prepareTask(options, task.tool_policy);
+      const { cwd, executable } = launch;
       const model = task.model ?? startModel(agent);
-      let has_text = false;
+      const spoken = withHistory(task.history, task.prompt);
+      // A CLI that is known has commands that begin like some prompts.
+      const prompt = presetOf(agent) === undefined ? spoken : literal(spoken);
+      const budget = budgetFor(config.max_output, prompt);
+      const output = createPrintOutput(
+        { agent, mode, prompt, max_value_chars: budget.value_chars, signal },
+        callbacks.onChunk,
+      );
+      let file: PromptFile | undefined;
       try {
+        if (mode.prompt === 'file')
+          file = await writePromptFile({ agent, state_dir: config.state_dir, cwd }, prompt);
+        const fill = filler({ model: model ?? '', cwd, prompt_file: file?.path ?? '' });
+        const args = argumentsOf(agent, { model, policy: task.tool_policy }).map(fill);
         const exit = await feed(
           {
-            file: launch.executable.file,
-            args: [
-              ...launch.executable.args,
-              ...fixedArgs.map(arg => arg.replaceAll('{model}', model ?? '')),
-            ],
-            cwd: launch.cwd,
+            file: executable.file,
+            args: [...executable.args, ...fixedArguments(agent), ...args],
+            cwd,
             env: launch.env,
             onNotKilled: launch.onNotKilled,
-            prompt: task.prompt,
+            prompt: file === undefined ? prompt : '',
             onActivity: callbacks.onActivity,
-            onText: text => {
-              has_text ||= text.trim() !== '';
-              callbacks.onChunk(text);
-            },
+            max_bytes: budget.bytes,
+            tooMuch: () => overBudget(budget, output.has_text),
+            onText: output.push,
           },
           signal,
         );
-        if (exit.code !== 0) throw judgeExit(exit);
-        if (!isSet(has_text)) throw empty();
-        return { completeness: 'unknown', warm: false, ...(model !== undefined && { model }) };
+        return { ...(model !== undefined && { model }), ...output.judge(exit), warm: false };
       } finally {
-        await launch.remove();
+        try {
+          await file?.remove();
+        } finally {
+          await launch.remove();
+        }
       }
     },
     close: () => Promise.resolve(),
   };
 }
 
-/** Read through a call: the compiler cannot see that a callback has set it. */
-const isSet = (flag: boolean): boolean => flag;
+const filler =
+  (values: Readonly<Record<'model' | 'cwd' | 'prompt_file', string>>) =>
+  (arg: string): string =>
+    // In one pass: what is filled in is not looked at again.
+    arg.replace(/\{(model|cwd|prompt_file)\}/g, (_placeholder, name: keyof typeof values) => values[name]);

@@ -1,20 +1,27 @@
 /** Cuts a CLI's stdout into the events it prints, one JSON object a line. */
+import { CcliError } from '../../../protocol/errors.ts';
 import { type StreamEvent, StreamEventSchema } from '../../core/evidence-stream.ts';
+import { parseJson } from '../../core/json-text.ts';
 
 export interface StreamJsonReader {
-  push(text: string): void;
+  /** @throws CcliError `cli_garbled`: a line is longer than any event. */
+  readonly push: (text: string) => void;
   /** The last line may lack its line end. */
   end(): void;
   /** Lines that were no events. */
   readonly garbled: number;
 }
 
-export function createStreamJsonReader(onEvent: (event: StreamEvent) => void): StreamJsonReader {
+export function createStreamJsonReader(
+  onEvent: (event: StreamEvent) => void,
+  max_line_chars: number,
+): StreamJsonReader {
   let parts: string[] = [];
+  let chars = 0;
   let garbled = 0;
   const take = (line: string): void => {
     if (line.trim() === '') return;
-    const event = parse(line);
+    const event = StreamEventSchema.safeParse(parseJson(line)).data;
     if (event === undefined) garbled += 1;
     else onEvent(event);
   };
@@ -26,8 +33,16 @@ export function createStreamJsonReader(onEvent: (event: StreamEvent) => void): S
       for (const line of lines) {
         take(parts.join('') + line);
         parts = [];
+        chars = 0;
       }
-      if (last !== '') parts.push(last);
+      if (last === '') return;
+      chars += last.length;
+      if (chars > max_line_chars)
+        throw new CcliError(
+          'cli_garbled',
+          `The CLI printed a line of more than ${max_line_chars} characters; check its version on the node.`,
+        );
+      parts.push(last);
     },
     end() {
       take(parts.join(''));
@@ -37,12 +52,4 @@ export function createStreamJsonReader(onEvent: (event: StreamEvent) => void): S
       return garbled;
     },
   };
-}
-
-function parse(line: string): StreamEvent | undefined {
-  try {
-    return StreamEventSchema.safeParse(JSON.parse(line)).data;
-  } catch {
-    return undefined;
-  }
 }

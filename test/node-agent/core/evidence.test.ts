@@ -8,6 +8,7 @@ import {
   type StreamAnswer,
   StreamEventSchema,
 } from '../../../node-agent/core/evidence-stream.ts';
+import { judgeTold } from '../../../node-agent/core/evidence-told.ts';
 import { CcliError } from '../../../protocol/errors.ts';
 
 const codeOf = (judge: () => unknown): string => {
@@ -21,15 +22,16 @@ const codeOf = (judge: () => unknown): string => {
 
 const acp = (change: Partial<AcpAnswer> = {}): AcpAnswer => ({
   stop_reason: 'end_turn',
-  usage: { input_tokens: 11, output_tokens: 5, models: ['gemini-2.5-pro'] },
+  usage: { input_tokens: 11, output_tokens: 5, total_tokens: 16 },
+  models: ['gemini-2.5-pro'],
   has_text: true,
   thought: false,
   tool_calls: 0,
   prompt_chars: 10,
   ...change,
 });
-const unused = { input_tokens: 0, output_tokens: 0, models: [] };
-const silent = { input_tokens: 11, output_tokens: 0, models: ['gemini-2.5-pro'] };
+const unused = { usage: { input_tokens: 0, output_tokens: 0 }, models: [] };
+const silent = { usage: { input_tokens: 11, output_tokens: 0 } };
 
 describe('an answer over ACP', () => {
   it('is good with text and usage, though it may have been cut', () => {
@@ -40,16 +42,16 @@ describe('an answer over ACP', () => {
     });
   });
   it.each<[string, Partial<AcpAnswer>, string]>([
-    ['text without usage', { usage: unused }, 'reply_truncated'],
-    ['nothing at all', { usage: unused, has_text: false }, 'empty_reply'],
+    ['text without usage', unused, 'reply_truncated'],
+    ['nothing at all', { ...unused, has_text: false }, 'empty_reply'],
     [
       'nothing for a huge prompt',
-      { usage: unused, has_text: false, prompt_chars: 5_000_000 },
+      { ...unused, has_text: false, prompt_chars: 5_000_000 },
       'prompt_too_large',
     ],
-    ['no text and no tokens', { usage: silent, has_text: false }, 'safety_refused'],
-    ['thoughts alone', { usage: silent, has_text: false, thought: true }, 'empty_reply'],
-    ['tool calls alone', { usage: silent, has_text: false, tool_calls: 1 }, 'empty_reply'],
+    ['no text and no tokens', { ...silent, has_text: false }, 'safety_refused'],
+    ['thoughts alone', { ...silent, has_text: false, thought: true }, 'empty_reply'],
+    ['tool calls alone', { ...silent, has_text: false, tool_calls: 1 }, 'empty_reply'],
     ['a turn limit', { stop_reason: 'max_turn_requests' }, 'reply_truncated'],
     ['a token limit', { stop_reason: 'max_tokens' }, 'reply_truncated'],
     ['a refusal', { stop_reason: 'refusal' }, 'safety_refused'],
@@ -57,6 +59,54 @@ describe('an answer over ACP', () => {
   ])('with %s', (_name, change, code) => {
     expect(codeOf(() => judgeAcpAnswer(acp(change)))).toBe(code);
   });
+});
+
+describe('an answer of another CLI over ACP', () => {
+  const { models: _models, ...other } = acp();
+
+  it('is whole where the CLI would have told that it is not', () => {
+    expect(judgeAcpAnswer({ ...other, tells_cut: true }).completeness).toBe('whole');
+    expect(judgeAcpAnswer(other).completeness).toBe('unknown');
+  });
+
+  it.each<[string, Partial<AcpAnswer>, string]>([
+    [
+      'a remark that it was cut',
+      { notice: 'Incomplete response returned, reason: max_output_tokens' },
+      'reply_truncated',
+    ],
+    [
+      'a remark in place of an answer',
+      { notice: 'last status: 429 Too Many Requests', models: [] },
+      'rate_limited',
+    ],
+    ['a remark of no known meaning', { notice: 'boiler exploded', models: [] }, 'cli_crashed'],
+    [
+      'no text but a remark',
+      { notice: 'unexpected status 404 Not Found', has_text: false },
+      'model_not_found',
+    ],
+    ['no text and nothing said', { has_text: false }, 'empty_reply'],
+    ['a remark beside it', { notice: 'Warning: Falling back from WebSockets to HTTPS' }, 'fine'],
+  ])('with %s', (_name, change, code) => {
+    expect(codeOf(() => judgeAcpAnswer({ ...other, ...change }))).toBe(code);
+  });
+});
+
+it.each([
+  ['API Error: 401 Incorrect API key provided', 'auth_refused'],
+  ['API Error: Request rejected (429) · slow down', 'rate_limited'],
+  ['404 no such path', 'model_not_found'],
+  ['Incorrect API key provided: k.', 'auth_refused'],
+  ['The model `x` does not exist or you do not have access to it.', 'model_not_found'],
+  ['{"error":{"type":"invalid_request_error","message":"Unsupported parameter."}}', 'model_rejected'],
+  ['{"type":"overloaded_error"}', 'model_unavailable'],
+  ['You have hit your rate limit', 'rate_limited'],
+  ['prompt is too long: 250000 tokens > 200000', 'context_too_long'],
+  ['the response exceeded the 64000 output token maximum', 'reply_truncated'],
+  ['boiler exploded at 1401 degrees', 'cli_crashed'],
+])('told in words, "%s" is %s', (text, code) => {
+  expect(judgeTold(text).code).toBe(code);
 });
 
 describe('an error over ACP', () => {
@@ -93,6 +143,16 @@ describe('an error over ACP', () => {
     [-32603, 'ENOENT', 'cli_crashed'],
   ])('%d %s', (code, message, expected) => {
     expect(judgeRpcError({ code, message }).code).toBe(expected);
+  });
+
+  it.each([
+    [{ errorKind: 'authentication_failed' }, 'auth_refused'],
+    [{ errorKind: 'max_output_tokens' }, 'reply_truncated'],
+    [{ errorKind: 'unknown' }, 'cli_crashed'],
+    [{ details: '429 please wait' }, 'rate_limited'],
+    ['anything', 'cli_crashed'],
+  ])('may tell its meaning beside the message: %o', (data, code) => {
+    expect(judgeRpcError({ code: -32603, message: 'Internal error', data }).code).toBe(code);
   });
 
   it('is told in the words of the service', () => {

@@ -7,16 +7,18 @@ import { ask, failure, makeDriver } from './fixture.ts';
 
 const command = join(root, 'test/support/tools/acp-agent.mjs');
 const never = new AbortController().signal;
-const standIn = (...args: string[]) => ({ agent_type: 'cli_qwen', driver: 'acp', command, args, cwd: root });
 const generic = (...args: string[]) => ({
-  ...standIn(...args),
   agent_type: 'cli_generic',
+  driver: 'acp',
+  command,
+  args,
+  cwd: root,
   tool_policy: 'yolo',
 });
 
 describe('any agent that speaks the protocol', () => {
-  it('answers, and notices about its mode are no part of the answer', async () => {
-    const { driver } = await makeDriver({ agent: generic('echo') });
+  it('answers; what is a remark of a CLI that says its name is no part of the answer', async () => {
+    const { driver } = await makeDriver({ agent: generic('echo', 'gemini-cli') });
     expect(await driver.probe(never)).toEqual({
       cli_version: '9.9.9',
       node_version: process.version,
@@ -25,6 +27,8 @@ describe('any agent that speaks the protocol', () => {
     const answer = await ask(driver, 'hello', { tool_policy: 'yolo' });
     expect(answer).toMatchObject({ text: 'hello', completeness: 'unknown', warm: true });
     expect(answer.usage).toBeUndefined();
+    const { driver: other } = await makeDriver({ agent: generic('echo') });
+    expect((await ask(other, 'hello', { tool_policy: 'yolo' })).text).toBe('[MODE_UPDATE] planhello');
   });
 
   it.each([

@@ -3,7 +3,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { stringify } from 'yaml';
-import { type AgentConfig, loadNodeConfig } from '../../../node-agent/config.ts';
+import type { CliAgentConfig } from '../../../node-agent/agent-config/cli.ts';
+import { loadNodeConfig } from '../../../node-agent/config.ts';
 import { createDriver, type Tuning } from '../../../node-agent/drivers/create.ts';
 import type { Driver, DriverResult, DriverTask } from '../../../node-agent/drivers/driver.ts';
 import type { Log } from '../../../protocol/daemon/log.ts';
@@ -26,6 +27,7 @@ interface FixtureOptions extends Tuning {
   /** The daemon's environment. HOME is an empty directory unless named. */
   readonly environment?: Environment;
   readonly nvm_dir?: string;
+  readonly max_output?: number;
 }
 
 export async function makeDriver(options: FixtureOptions = {}): Promise<Fixture> {
@@ -34,8 +36,14 @@ export async function makeDriver(options: FixtureOptions = {}): Promise<Fixture>
   const environment = { PATH: process.env['PATH'], HOME: directory, ...options.environment };
   const agent = await readAgent(directory, options.agent ?? {}, environment);
   const events: { event: string; fields: Readonly<Record<string, unknown>> }[] = [];
-  const { agent: _written, environment: _own, nvm_dir = join(directory, 'nvm'), ...tuning } = options;
-  const given = { agent, config: { state_dir, nvm_dir, environment }, log: recorder(events) };
+  const {
+    agent: _written,
+    environment: _own,
+    nvm_dir = join(directory, 'nvm'),
+    max_output,
+    ...tuning
+  } = options;
+  const given = { agent, config: { state_dir, nvm_dir, environment, max_output }, log: recorder(events) };
   const driver = createDriver(given, tuning);
   onTestFinished(() => driver.close());
   return { driver, state_dir, events };
@@ -45,11 +53,12 @@ export async function readAgent(
   directory: string,
   agent: Written,
   environment: Environment,
-): Promise<AgentConfig> {
+): Promise<CliAgentConfig> {
   const file = join(directory, 'node-agent.yaml');
   await writeFile(file, stringify({ agents: [{ id: 'one', agent_type: 'cli_gemini', ...agent }] }));
   const [read] = loadNodeConfig(file, environment).agents;
-  if (read === undefined) throw new Error('the configuration has no agent');
+  if (read === undefined || read.agent_type === 'ollama')
+    throw new Error('the configuration has no agent that is a CLI');
   return read;
 }
 

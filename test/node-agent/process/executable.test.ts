@@ -101,10 +101,13 @@ describe('any program', () => {
     const nvm_dir = await makeNvmHome(await temporaryDirectory(), { versions: ['22.14.0'] });
     const place = { nvm_dir, environment: { PATH: nvm_dir } };
     const claude = await failure(
-      findExecutable({ id: 'c', agent_type: 'cli_claude', node_version: '22' }, place),
+      findExecutable({ id: 'c', agent_type: 'cli_claude', driver: 'headless', node_version: '22' }, place),
     );
     expect(claude.code).toBe('cli_missing');
     expect(claude.message).toContain('npm install -g @anthropic-ai/claude-code` under Node v22.14.0');
+    expect(claude.message).toContain('"claude" of agent "c"');
+    const adapter = await failure(findExecutable({ id: 'c', agent_type: 'cli_claude' }, place));
+    expect(adapter.message).toContain('npm install -g @agentclientprotocol/claude-agent-acp');
     const named = await failure(findExecutable({ ...tool, command: 'nope' }, place));
     expect(named.message).toContain('mend `command`');
     expect((await failure(findExecutable({ ...tool, command: nvm_dir }, place))).code).toBe('cli_missing');

@@ -74,7 +74,7 @@ const handlers = {
       result: {
         protocolVersion: 1,
         agentCapabilities: {},
-        agentInfo: { name: 'stand-in', version: '9.9.9' },
+        agentInfo: { name: behaviour === 'echo' && value !== '' ? value : 'stand-in', version: '9.9.9' },
       },
     });
   },
@@ -97,7 +97,7 @@ const handlers = {
     } else if (behaviour === 'stop') send({ id, result: { stopReason: value } });
     else if (behaviour === 'hang-up') process.stdout.end();
     else {
-      say(sessionId, '[MODE_UPDATE] plan');
+      if (behaviour === 'echo') say(sessionId, '[MODE_UPDATE] plan');
       say(sessionId, prompt[0].text);
       send({ id, result: { stopReason: 'end_turn' } });
     }
