@@ -1,11 +1,9 @@
 /** The debug door: plain text in, one bounded answer out, without a coordinator, a task or a store. */
 import { CcliError } from '../protocol/errors.ts';
 import type { Agent } from './agent.ts';
-import { createCollector } from './collector.ts';
+import { runBriefly } from './briefly.ts';
 import { restOf } from './core/admission.ts';
 
-/** Fits a message with room to spare, and a terminal with none. */
-const MAX_ANSWER_BYTES = 256 * 1024;
 const TIMEOUT_MS = 60_000;
 
 /**
@@ -20,36 +18,22 @@ export async function ask(
   if (prompt.includes('\0')) throw new CcliError('prompt_has_nul');
   if (draining) throw new CcliError('draining');
   const agent = choose(agents);
-  const controller = new AbortController();
-  const stop = (reason: unknown): void => {
-    controller.abort(reason);
-  };
-  const onStop = (): void => {
-    stop(new CcliError('agent_restarted'));
-  };
-  signal.addEventListener('abort', onStop);
-  const timer = setTimeout(() => {
-    stop(
-      new CcliError('task_timeout', `The agent took longer than ${TIMEOUT_MS / 1000} s; use \`ccli run\`.`),
-    );
-  }, TIMEOUT_MS);
-  const answer = createCollector(MAX_ANSWER_BYTES, stop);
   const release = agent.take();
   try {
-    const task = { task_id: 'ask', attempt: 1, prompt, tool_policy: 'deny' } as const;
-    await agent.driver.run(task, { onChunk: text => answer.add(text) }, controller.signal);
-    await agent.learn(undefined);
-    return answer.text();
-  } catch (error) {
-    if (error instanceof CcliError) await agent.learn(error);
-    if (answer.overflow === undefined) throw error;
-    return `${answer.text()}\n[cut: the answer is longer than this door; use ccli run]`;
+    const end = await runBriefly(agent.driver, { name: 'ask', prompt, limit_ms: TIMEOUT_MS, signal });
+    await agent.learn(end);
+    if (end.cut) return `${end.text}\n[cut: the answer is longer than this door; use ccli run]`;
+    if (end.failure !== undefined) throw told(end.failure);
+    return end.text;
   } finally {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', onStop);
     release();
   }
 }
+
+const told = (failure: CcliError): CcliError =>
+  failure.code === 'task_timeout'
+    ? new CcliError('task_timeout', `${failure.message} Use \`ccli run\`.`, { cause: failure.cause })
+    : failure;
 
 function choose(agents: readonly Agent[]): Agent {
   const statuses = agents.map(agent => ({ agent, status: agent.status() }));

@@ -13,13 +13,13 @@ import type {
   RunRequest,
   SliceRequest,
 } from '../protocol/control.ts';
-import { errorFields, type Log } from '../protocol/daemon/log.ts';
+import { errorFields } from '../protocol/daemon/log.ts';
 import { CcliError, toErrorBody } from '../protocol/errors.ts';
 import type { Agent } from './agent.ts';
-import { admit, isOfEarlierTask, type KnownPhase, misaddressed } from './core/admission.ts';
-import { createEpochFence } from './epoch.ts';
-import { bareFailure, execute, type Speaker } from './execute.ts';
-import { createIncomingText, type IncomingText } from './incoming.ts';
+import { createAuthority } from './authority.ts';
+import { admit, isOfEarlierTask, type KnownPhase } from './core/admission.ts';
+import { createWayMaker } from './earlier-task.ts';
+import { bareFailure, type Speaker } from './execute.ts';
 import {
   type AttemptId,
   type Journal,
@@ -28,22 +28,16 @@ import {
   OutboxEntrySchema,
   type Recovered,
 } from './journal.ts';
+import { createLiveAttempts, type LiveOptions } from './live-attempts.ts';
 import { createOutbox } from './outbox.ts';
 import { createPast } from './past.ts';
 import type { Reporter } from './reporter.ts';
 
-interface LiveAttempt extends AttemptId {
-  readonly agent_id: string;
-  readonly since: number;
-  readonly controller: AbortController;
-  readonly incoming: IncomingText | undefined;
-  /** Settles when the attempt holds nothing any more: no process, no slot. */
-  readonly ended: Promise<void>;
-}
-
 export interface Attempts {
   /** Takes up what the last life left: sends what had finished, reports what was cut off. */
   resume(recovered: Recovered): Promise<void>;
+  /** For orders other than attempts. @throws CcliError `wrong_instance`, `stale_epoch`; as `Authority.obey` */
+  obey(order: Pick<RunRequest, 'instance_id' | 'fleet_id' | 'epoch'>): Promise<void>;
   /** Never rejects for what a request asks: a refusal is an answer. */
   run(request: RunRequest): Promise<RunReply>;
   slice(request: SliceRequest): RunReply;
@@ -62,17 +56,14 @@ export interface Attempts {
   flushed(): Promise<void>;
 }
 
-interface AttemptsOptions extends Speaker {
+interface AttemptsOptions extends Omit<LiveOptions, 'finish'> {
+  /** Those there are now: one that is gone takes nothing new, and what runs on it goes on. */
   readonly agents: ReadonlyMap<string, Agent>;
   readonly journal: Journal;
   readonly reporter: Reporter;
-  readonly publishChunk: (id: AttemptId, n: number, text: string) => void;
   readonly facts: () => { draining: boolean; has_room: boolean };
-  readonly max_output_bytes: number;
-  readonly handOver: (work: Promise<unknown>) => void;
   /** Aborts when the daemon stops for good. */
   readonly signal: AbortSignal;
-  readonly log: Log;
   readonly onChange: () => void;
 }
 
@@ -88,29 +79,15 @@ function sendable(speaker: Speaker, entry: OutboxEntry): OutboxEntry {
 
 export function createAttempts(options: AttemptsOptions): Attempts {
   const { agents, journal, reporter, log, instance_id } = options;
-  const live = new Map<string, LiveAttempt>();
   const accepting = new Map<string, Promise<RunReply>>();
-  const makingWay = new Map<string, Promise<void>>();
 
   const past = createPast({
     forget: (phase, id) => {
       options.handOver(journal.forget(phase, id));
     },
   });
-  const fence = createEpochFence({
-    write: record => journal.saveFence(record),
-    async forget() {
-      past.clear();
-      try {
-        await journal.forgetAll();
-        log.warn('fleet_replaced');
-        return true;
-      } catch (error) {
-        log.error('past_not_forgotten', errorFields(error));
-        return false;
-      }
-    },
-  });
+  const authority = createAuthority({ instance_id, journal, past, log });
+  const madeWayFor = createWayMaker({ journal, past });
   const outbox = createOutbox({
     journal,
     reporter,
@@ -123,9 +100,11 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     signal: options.signal,
     log,
   });
+  const finish = (entry: OutboxEntry): Promise<void> => outbox.put(sendable(options, entry));
+  const live = createLiveAttempts({ ...options, finish });
 
   const phaseOf = (id: AttemptId): KnownPhase | undefined => {
-    const attempt = live.get(key(id));
+    const attempt = live.find(id);
     if (attempt !== undefined)
       return attempt.incoming !== undefined && attempt.incoming.missing().length > 0
         ? 'receiving'
@@ -135,20 +114,18 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     return known === 'done' ? 'finished' : known;
   };
 
-  const finish = (entry: OutboxEntry): Promise<void> => outbox.put(sendable(options, entry));
-
   const facts = () => {
     const { draining, has_room } = options.facts();
     // A disk that refuses results gets no more of them.
-    return { instance_id, fence: fence.state, draining, has_room: has_room && outbox.unstored === 0 };
+    return { instance_id, fence: authority.state, draining, has_room: has_room && outbox.unstored === 0 };
   };
 
   const refuse = (error: CcliError): RunReply => ({
     answer: 'refused',
     error: toErrorBody(error),
     ...(error.code === 'stale_epoch' && {
-      epoch: fence.state.epoch,
-      ...(fence.state.fleet_id !== undefined && { fleet_id: fence.state.fleet_id }),
+      epoch: authority.state.epoch,
+      ...(authority.state.fleet_id !== undefined && { fleet_id: authority.state.fleet_id }),
     }),
   });
 
@@ -157,59 +134,11 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     return refused(new CcliError('outbox_full', undefined, { cause: error }));
   };
 
-  const start = (request: RunRequest, agent: Agent, release: () => void): void => {
-    const { task_id, attempt, seq } = request;
-    const id: AttemptId = { task_id, attempt, seq };
-    const controller = new AbortController();
-    const incoming = 'ref' in request.prompt ? createIncomingText(request.prompt.ref) : undefined;
-    const work = async (): Promise<void> => {
-      try {
-        const entry = await execute({
-          ...options,
-          request,
-          agent,
-          incoming,
-          controller,
-          onStart: () => {
-            log.info('attempt_started', { ...id, agent_id: agent.config.id });
-            options.handOver(reporter.started(id));
-          },
-          onChunk: (n, text) => {
-            options.publishChunk(id, n, text);
-          },
-        });
-        log.info('attempt_finished', {
-          ...id,
-          agent_id: agent.config.id,
-          outcome: entry.report.error?.code ?? 'completed',
-        });
-        await finish(entry);
-      } catch (error) {
-        log.error('attempt_broke', { ...id, ...errorFields(error) });
-        await finish(bareFailure(options, id, new CcliError('internal', undefined, { cause: error })));
-      } finally {
-        live.delete(key(id));
-        release();
-      }
-    };
-    // One microtask late, so that the map holds the attempt before anything of it can end.
-    const ended = Promise.resolve().then(work);
-    live.set(key(id), {
-      ...id,
-      agent_id: agent.config.id,
-      since: performance.now(),
-      controller,
-      incoming,
-      ended,
-    });
-    options.handOver(ended);
-  };
-
   const answerFor = (id: AttemptId): RunReply => {
     const phase = phaseOf(id);
     if (phase === undefined) return refused(new CcliError('attempt_unknown'));
     if (phase === 'refused') return refused(new CcliError('attempt_refused'));
-    return { answer: 'accepted', phase, missing_slices: live.get(key(id))?.incoming?.missing() ?? [] };
+    return { answer: 'accepted', phase, missing_slices: live.find(id)?.incoming?.missing() ?? [] };
   };
 
   /** An accepted attempt of which nothing has begun: it may be placed elsewhere. */
@@ -249,29 +178,8 @@ export function createAttempts(options: AttemptsOptions): Attempts {
       release();
       return await withdraw(request, new CcliError(cancelled ? 'attempt_refused' : 'draining'));
     }
-    start(request, agent, release);
+    live.start(request, agent, release);
     return answerFor(request);
-  };
-
-  /** Forgets what is remembered of an attempt of an earlier task, on disk before in memory. */
-  const forgetEarlier = async (request: RunRequest): Promise<void> => {
-    for (const phase of ['done', 'refused'] as const) {
-      const mark = past.find(phase, request);
-      if (mark === undefined) continue;
-      if (!isOfEarlierTask(mark.seq ?? (await journal.seqOf(phase, request)), request)) continue;
-      await journal.forget(phase, request);
-      past.drop(phase, request);
-    }
-  };
-
-  /** Once for requests that come together: the second must not forget what the first has become. */
-  const madeWayFor = (request: RunRequest): Promise<void> => {
-    const earlier = makingWay.get(key(request));
-    if (earlier !== undefined) return earlier;
-    if (request.seq === undefined || past.phaseOf(request) === undefined) return Promise.resolve();
-    const work = forgetEarlier(request).finally(() => makingWay.delete(key(request)));
-    makingWay.set(key(request), work);
-    return work;
   };
 
   return {
@@ -281,9 +189,10 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     get unstored() {
       return outbox.unstored;
     },
+    obey: order => authority.obey(order),
     async resume(recovered) {
       past.restore(recovered);
-      await fence.restore(recovered.fence);
+      await authority.restore(recovered.fence);
       for (const file of recovered.damaged) log.error('journal_damaged', { file });
       outbox.resume(recovered.outbox);
       for (const { agent_id, ...id } of recovered.cut_off) {
@@ -292,17 +201,17 @@ export function createAttempts(options: AttemptsOptions): Attempts {
       }
     },
     async run(request) {
-      const fault = misaddressed(request, facts());
+      const fault = authority.fault(request);
       if (fault !== undefined) return refuse(fault);
       try {
-        await fence.see(request);
+        await authority.see(request);
         await madeWayFor(request);
       } catch (error) {
         return unwritten(request, error);
       }
       // Nothing is awaited from here until the slot is taken.
       const agent = agents.get(request.agent_id);
-      const held = live.get(key(request)) ?? outbox.find(request);
+      const held = live.find(request) ?? outbox.find(request);
       if (isOfEarlierTask(held?.seq, request)) {
         return refused(
           new CcliError('slots_taken', 'An earlier task of this id has not left this node yet; wait.'),
@@ -320,16 +229,14 @@ export function createAttempts(options: AttemptsOptions): Attempts {
       return await answer;
     },
     slice(request) {
-      const fault = misaddressed(request, facts());
+      const fault = authority.fault(request);
       if (fault !== undefined) return refuse(fault);
-      live.get(key(request))?.incoming?.put(request.index, Buffer.from(request.data, 'base64'));
+      live.find(request)?.incoming?.put(request.index, Buffer.from(request.data, 'base64'));
       return answerFor(request);
     },
     async cancel(request) {
-      const fault = misaddressed(request, facts());
-      if (fault !== undefined) throw fault;
-      await fence.see(request);
-      const attempt = live.get(key(request));
+      await authority.obey(request);
+      const attempt = live.find(request);
       if (attempt !== undefined) {
         attempt.controller.abort(new CcliError(request.reason));
         await attempt.ended;
@@ -340,21 +247,13 @@ export function createAttempts(options: AttemptsOptions): Attempts {
       await journal.refuse(request);
       return { answer: 'unknown' };
     },
-    live: () =>
-      [...live.values()].map(({ task_id, attempt, agent_id, since }) => ({
-        task_id,
-        attempt,
-        agent_id,
-        elapsed_ms: Math.round(performance.now() - since),
-      })),
+    live: () => live.list(),
     async handBack() {
       await Promise.all(accepting.values());
-      for (const { controller } of live.values()) controller.abort(new CcliError('agent_restarted'));
-      await Promise.all([...live.values()].map(attempt => attempt.ended));
+      await live.stop();
     },
     async idle() {
-      while (accepting.size + live.size > 0)
-        await Promise.all([...accepting.values(), ...[...live.values()].map(attempt => attempt.ended)]);
+      while (accepting.size + live.count > 0) await Promise.all([...accepting.values(), live.ended()]);
     },
     flushed: () => outbox.flushed(),
   };

@@ -4,9 +4,11 @@ import { type Advert, AdvertSchema } from '../protocol/advert.ts';
 import { encode } from '../protocol/codec.ts';
 import type { Lifecycle } from '../protocol/daemon/lifecycle.ts';
 import { errorFields, type Log } from '../protocol/daemon/log.ts';
-import { CcliError } from '../protocol/errors.ts';
+import { fitAdvert } from './core/fit-advert.ts';
 
 export interface Beacon {
+  /** Sends the first one, and from then on at each interval. Nothing is sent before: the node may not be whole yet. */
+  start(): void;
   /** Something an advert tells has changed. Several changes close together make one advert. */
   changed(): void;
   /** Sends one at once. Never throws: a value that does not fit must not end the daemon. */
@@ -23,39 +25,30 @@ interface BeaconOptions {
 
 export function createBeacon({ interval_ms, build, publish, lifecycle, log }: BeaconOptions): Beacon {
   let planned: NodeJS.Immediate | undefined;
+  let started = false;
   const send = (): void => {
+    if (!started) return;
     clearImmediate(planned);
     planned = undefined;
     try {
-      publish(encodeAdvert(build()));
+      publish(encode(AdvertSchema, fitAdvert(build())));
     } catch (error) {
       log.error('advert_not_sent', errorFields(error));
     }
   };
-  lifecycle.every(interval_ms, send);
   lifecycle.signal.addEventListener('abort', () => {
     clearImmediate(planned);
   });
   return {
+    start() {
+      started = true;
+      send();
+      lifecycle.every(interval_ms, send);
+    },
     send,
     changed() {
-      if (lifecycle.signal.aborted) return;
+      if (!started || lifecycle.signal.aborted) return;
       planned ??= setImmediate(send);
     },
   };
-}
-
-function encodeAdvert(advert: Advert): Uint8Array {
-  try {
-    return encode(AdvertSchema, advert);
-  } catch (error) {
-    // What runs is told by reports as well; that the node lives is told here alone. Results are still to come from
-    // what is left out, so it does not count as forgotten.
-    if (!(error instanceof CcliError) || error.code !== 'message_too_large') throw error;
-    return encode(AdvertSchema, {
-      ...advert,
-      outbox: advert.outbox + advert.running.length,
-      running: [],
-    });
-  }
 }

@@ -1,22 +1,28 @@
 /** The endpoints of a node's micro service: each a schema in, a schema out, and the part that answers. */
 import type { Advert } from '../protocol/advert.ts';
-import type { AgentStatus } from '../protocol/agent.ts';
 import {
   CancelAttemptReplySchema,
   CancelAttemptRequestSchema,
+  type ConfigureReply,
   ConfigureReplySchema,
   type ConfigureRequest,
   ConfigureRequestSchema,
   type DrainReply,
   DrainReplySchema,
   DrainRequestSchema,
+  type ProbeReply,
   ProbeReplySchema,
+  type ProbeRequest,
   ProbeRequestSchema,
   RunReplySchema,
   RunRequestSchema,
   SliceRequestSchema,
   StatusReplySchema,
   StatusRequestSchema,
+  type VerifyReply,
+  VerifyReplySchema,
+  type VerifyRequest,
+  VerifyRequestSchema,
 } from '../protocol/control.ts';
 import { type Endpoint, jsonEndpoint } from '../protocol/daemon/service.ts';
 import { CcliError } from '../protocol/errors.ts';
@@ -29,8 +35,9 @@ interface EndpointsOptions {
   readonly attempts: Attempts;
   readonly status: () => Advert;
   readonly drain: (drain: boolean) => Promise<DrainReply>;
-  readonly probe: (agent_id: string) => Promise<AgentStatus>;
-  readonly configure: (request: ConfigureRequest) => number;
+  readonly probe: (request: ProbeRequest) => Promise<ProbeReply>;
+  readonly verify: (request: VerifyRequest) => Promise<VerifyReply>;
+  readonly configure: (request: ConfigureRequest) => Promise<ConfigureReply>;
   readonly ask: (prompt: string) => Promise<string>;
 }
 
@@ -74,13 +81,19 @@ export function nodeEndpoints({ names, node, attempts, ...actions }: EndpointsOp
       ...subject('probe'),
       request: ProbeRequestSchema,
       reply: ProbeReplySchema,
-      handle: ({ agent_id }) => actions.probe(agent_id),
+      handle: request => actions.probe(request),
+    }),
+    jsonEndpoint({
+      ...subject('verify'),
+      request: VerifyRequestSchema,
+      reply: VerifyReplySchema,
+      handle: request => actions.verify(request),
     }),
     jsonEndpoint({
       ...subject('configure'),
       request: ConfigureRequestSchema,
       reply: ConfigureReplySchema,
-      handle: request => ({ revision: actions.configure(request) }),
+      handle: request => actions.configure(request),
     }),
     {
       ...subject('ask'),

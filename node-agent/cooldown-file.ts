@@ -1,5 +1,5 @@
 /** Cooldowns on disk: what a service asked for holds through a restart. */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { readJson } from '../protocol/daemon/atomic-file.ts';
@@ -16,6 +16,8 @@ export interface CooldownFile {
   /** Undefined when there is none, or it is over. */
   load(): Promise<RestoredCooldown | undefined>;
   save(cooldown: RestoredCooldown): Promise<void>;
+  /** The agent is no more. */
+  remove(): Promise<void>;
 }
 
 const RecordSchema = z.object({
@@ -41,15 +43,17 @@ export function createCooldownFile(
   };
 
   /** One after another: two failures at once must not share a draft, and the later one is to stand. */
-  const save = (cooldown: RestoredCooldown): Promise<void> => {
-    const own = saving.then(() => write(cooldown));
+  const inTurn = (work: () => Promise<void>): Promise<void> => {
+    const own = saving.then(work);
     // Whoever asked for it hears of a failure; the next one is not kept from trying.
     saving = own.catch(() => undefined);
     return own;
   };
+  const save = (cooldown: RestoredCooldown): Promise<void> => inTurn(() => write(cooldown));
 
   return {
     save,
+    remove: () => inTurn(() => rm(file, { force: true })),
     async load() {
       const record = await readJson(file, RecordSchema);
       if (record === undefined) return undefined;

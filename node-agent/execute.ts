@@ -7,8 +7,9 @@ import { pieces } from '../protocol/output.ts';
 import type { FinishedReport } from '../protocol/report.ts';
 import type { Agent } from './agent.ts';
 import { createCollector } from './collector.ts';
+import { type Said, saidIn } from './conversation.ts';
 import { narrower } from './core/policy.ts';
-import type { DriverResult } from './drivers/driver.ts';
+import type { DriverResult, DriverTask } from './drivers/driver.ts';
 import type { IncomingText } from './incoming.ts';
 import type { AttemptId, OutboxEntry } from './journal.ts';
 import { createWatchdog } from './watchdog.ts';
@@ -51,7 +52,7 @@ export async function execute(options: ExecuteOptions): Promise<OutboxEntry> {
   let result: DriverResult | undefined;
   let failure: CcliError | undefined;
   try {
-    const prompt = await promptOf(options);
+    const said = saidIn(await promptOf(options), request);
     options.onStart();
     const onChunk = (text: string): void => {
       watchdog.alive();
@@ -65,7 +66,7 @@ export async function execute(options: ExecuteOptions): Promise<OutboxEntry> {
     };
     watchdog.start();
     const callbacks = { onChunk, onActivity: watchdog.alive };
-    result = await agent.driver.run(driverTask(request, agent, prompt), callbacks, controller.signal);
+    result = await agent.driver.run(driverTask(request, agent, said), callbacks, controller.signal);
     failure =
       collected.overflow ?? (collected.text().trim() === '' ? new CcliError('empty_reply') : undefined);
   } catch (error) {
@@ -74,8 +75,15 @@ export async function execute(options: ExecuteOptions): Promise<OutboxEntry> {
     disarm();
     watchdog.stop();
   }
+  const run_ms = Math.round(performance.now() - began);
   // Before the report goes out: whoever reads it must not find the agent free for the next task.
-  await agent.learn(failure);
+  await agent.learn({
+    failure,
+    run_ms,
+    first_chunk_ms,
+    own_model: request.model !== undefined && request.model !== agent.config.model,
+    own_timeout: request.timeout_ms !== undefined,
+  });
   const { cli_version } = agent.status();
   return {
     report: {
@@ -85,9 +93,10 @@ export async function execute(options: ExecuteOptions): Promise<OutboxEntry> {
       ...(result?.usage !== undefined && { usage: result.usage }),
       ...(result?.model !== undefined && { model: result.model.slice(0, MAX_TERM_CHARS) }),
       ...(cli_version !== undefined && { cli_version }),
-      run_ms: Math.round(performance.now() - began),
+      run_ms,
       ...(first_chunk_ms !== undefined && { first_chunk_ms }),
       warm: result?.warm ?? false,
+      ...(result?.load_ms !== undefined && { load_ms: result.load_ms }),
     },
     // What came before a failure is kept only where the failure is about its length.
     ...((failure === undefined || failure.code === 'output_too_large') && { text: collected.text() }),
@@ -143,10 +152,10 @@ const promptOf = ({ request, incoming, controller }: ExecuteOptions): Promise<st
   return incoming.whole(SLICES_TIMEOUT_MS, controller.signal);
 };
 
-const driverTask = (request: RunRequest, agent: Agent, prompt: string) => ({
+const driverTask = (request: RunRequest, agent: Agent, said: Said): DriverTask => ({
   task_id: request.task_id,
   attempt: request.attempt,
-  prompt,
+  ...said,
   ...(request.model !== undefined && { model: request.model }),
   tool_policy: narrower(agent.config.tool_policy, request.tool_policy),
 });

@@ -1,9 +1,12 @@
 /** The host as an advert shows it: load, memory, and GPUs where `nvidia-smi` tells of them. */
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
-import { availableParallelism, freemem, loadavg, totalmem } from 'node:os';
+import { availableParallelism, freemem, hostname, loadavg, networkInterfaces, totalmem } from 'node:os';
 import { promisify } from 'node:util';
 import type { Gpu, HostStatus } from '../protocol/advert.ts';
+import type { AgentStatus } from '../protocol/agent.ts';
+
+type GpuMemory = NonNullable<AgentStatus['gpu_memory']>;
 
 const execFileAsync = promisify(execFile);
 
@@ -60,4 +63,24 @@ export function parseGpus(csv: string): Gpu[] {
         utilization_percent: Math.min(100, number(cells.at(-1))),
       };
     });
+}
+
+/** Of all GPUs together; undefined on a host that tells of none. */
+export function gpuMemoryOf({ gpus }: Pick<HostStatus, 'gpus'>): GpuMemory | undefined {
+  if (gpus.length === 0) return undefined;
+  const sum = (of: (gpu: Gpu) => number): number => gpus.reduce((total, gpu) => total + of(gpu), 0);
+  return {
+    total_bytes: sum(gpu => gpu.memory_total_bytes),
+    free_bytes: sum(gpu => Math.max(gpu.memory_total_bytes - gpu.memory_used_bytes, 0)),
+  };
+}
+
+/** Whether what listens there runs on this host, as far as its address tells without asking anybody. */
+export function isHere(endpoint: string): boolean {
+  const name = new URL(endpoint).hostname.replace(/^\[|\]$/g, '');
+  if (name === 'localhost' || name === '::1' || name.startsWith('127.')) return true;
+  if (name === hostname().toLowerCase()) return true;
+  return Object.values(networkInterfaces()).some(addresses =>
+    addresses?.some(({ address }) => address === name),
+  );
 }

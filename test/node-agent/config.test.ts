@@ -229,7 +229,11 @@ describe('what is wrong', () => {
       { agents: [{ id: 'a', agent_type: 'cli_generic' }] },
       /agents\.0\.command: /,
     ],
-    ['an ollama agent', { agents: [{ id: 'a', agent_type: 'ollama' }] }, /agents\.0\.agent_type: /],
+    [
+      'an ollama agent without a model',
+      { agents: [{ id: 'a', agent_type: 'ollama' }] },
+      /agents\.0\.model: /,
+    ],
     ['a timeout over a day', { agents: [{ ...gemini, timeout: '25h' }] }, /at most 24h/],
     ['a prompt limit over the ceiling', { agents: [{ ...gemini, max_prompt: '33MiB' }] }, /at most 32MiB/],
     ['a model that reads as an option', { agents: [{ ...gemini, model: '--yolo' }] }, /agents\.0\.model: /],

@@ -1,7 +1,8 @@
 import { chmod, writeFile } from 'node:fs/promises';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { parseGpus, readHost } from '../../node-agent/host.ts';
+import { gpuMemoryOf, isHere, parseGpus, readHost } from '../../node-agent/host.ts';
 import { HostStatusSchema } from '../../protocol/advert.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -61,5 +62,32 @@ describe('the host as an advert shows it', () => {
     await writeFile(file, `#!/bin/sh\n${script}\n`);
     await chmod(file, 0o755);
     expect((await readHost(`${directory}:/usr/bin:/bin`)).gpus).toEqual(gpus);
+  });
+});
+
+describe('the memory of all GPUs together', () => {
+  test('is the sum of what they have, and of what is free', () => {
+    expect(gpuMemoryOf({ gpus: [gpu('a', 10, 4, 0), gpu('b', 20, 20, 0), gpu('odd', 1, 3, 0)] })).toEqual({
+      total_bytes: 31 * MIB,
+      free_bytes: 6 * MIB,
+    });
+  });
+
+  test('is unknown on a host that tells of none', () => {
+    expect(gpuMemoryOf({ gpus: [] })).toBeUndefined();
+  });
+});
+
+describe('an endpoint', () => {
+  const own = Object.values(networkInterfaces()).flatMap(
+    all => all?.filter(({ family }) => family === 'IPv4').map(({ address }) => address) ?? [],
+  );
+
+  test.each(['localhost', '127.0.0.1', '127.1.2.3', '[::1]', ...own])('at %s is here', name => {
+    expect(isHere(`http://${name}:11434`)).toBe(true);
+  });
+
+  test.each(['192.0.2.1', 'gpu-7.example.org', '[2001:db8::1]'])('at %s is elsewhere', name => {
+    expect(isHere(`http://${name}:11434/ollama`)).toBe(false);
   });
 });
