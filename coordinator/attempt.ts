@@ -7,11 +7,12 @@ import type { RunReply, StopReason } from '../protocol/control.ts';
 import { errorFields, type Log } from '../protocol/daemon/log.ts';
 import { CcliError, type ErrorBody, toErrorBody } from '../protocol/errors.ts';
 import { type Attempt, isTerminal, type TaskRequest, type TaskStep } from '../protocol/task.ts';
+import type { Conversations, Prepared } from './conversation.ts';
 import { judgeFailure } from './core/retry.ts';
-import type { TaskEntry } from './mirror.ts';
 import type { AttemptAddress, Nodes } from './nodes.ts';
 import type { Steps } from './steps.ts';
 import type { TaskStore } from './store.ts';
+import type { TaskEntry } from './task-entry.ts';
 
 type Refusal = Extract<RunReply, { answer: 'refused' }>;
 
@@ -36,8 +37,15 @@ export interface AttemptCare {
 
 interface CareOptions {
   readonly store: TaskStore;
+  readonly conversations: Conversations;
+  /** Earlier tasks of its session, oldest first. */
+  readonly earlier: (entry: TaskEntry) => readonly TaskEntry[];
+  /** What an agent takes, as far as its adverts tell. */
+  readonly maxPromptBytes: (node: string, agent_id: string) => number | undefined;
   readonly nodes: Nodes;
   readonly steps: Steps;
+  /** Whether another member of the task's fallback chain could take it. */
+  readonly elsewhere: (entry: TaskEntry) => boolean;
   readonly random: () => number;
   /** Milliseconds on the mirror's clock. */
   readonly clock: () => number;
@@ -47,9 +55,15 @@ interface CareOptions {
 }
 
 export function createAttemptCare(options: CareOptions): AttemptCare {
-  const { store, nodes, steps, clock, log } = options;
+  const { store, conversations, nodes, steps, clock, log } = options;
 
-  const runRequest = (entry: TaskEntry, request: TaskRequest, attempt: Attempt, instance_id: string) => {
+  const runRequest = (
+    entry: TaskEntry,
+    request: TaskRequest,
+    attempt: Attempt,
+    instance_id: string,
+    { prompt, conversation }: Prepared = request,
+  ) => {
     const { model, timeout_ms, tool_policy } = request.options;
     const left_ms = deadlineLeft(entry, clock());
     return {
@@ -59,7 +73,8 @@ export function createAttemptCare(options: CareOptions): AttemptCare {
       seq: entry.seq,
       agent_id: attempt.agent_id,
       instance_id,
-      prompt: request.prompt,
+      prompt,
+      ...(conversation !== undefined && { conversation }),
       ...(model !== undefined && { model }),
       ...(timeout_ms !== undefined && { timeout_ms }),
       ...(left_ms !== undefined && { deadline_ms: Math.max(1, Math.round(left_ms)) }),
@@ -81,13 +96,28 @@ export function createAttemptCare(options: CareOptions): AttemptCare {
     return found.request;
   };
 
+  /** Undefined while it is not known how long a conversation its agent takes. */
+  const prepare = async (
+    entry: TaskEntry,
+    request: TaskRequest,
+    { node, agent_id, attempt }: Attempt,
+  ): Promise<Prepared | undefined> => {
+    const earlier = entry.options.session_id === undefined ? [] : options.earlier(entry);
+    if (earlier.length === 0) return request;
+    const limit_bytes = options.maxPromptBytes(node, agent_id);
+    if (limit_bytes === undefined) return undefined;
+    return await conversations.prepare(entry, request, attempt, earlier, limit_bytes);
+  };
+
   const handOverPrompt = async (
     address: AttemptAddress,
     request: TaskRequest,
+    prepared: Prepared,
     missing: readonly number[],
   ): Promise<void> => {
     for (const index of missing) {
-      const bytes = await store.promptSlice(request, index);
+      const { slices } = prepared;
+      const bytes = slices === undefined ? await store.promptSlice(request, index) : slices[index];
       if (bytes === undefined)
         throw new CcliError('slices_incomplete', `Slice ${index} of the prompt is gone.`);
       await nodes.slice(address, index, bytes);
@@ -103,6 +133,7 @@ export function createAttemptCare(options: CareOptions): AttemptCare {
         refused,
         attempts,
         options: entry.options,
+        elsewhere: () => options.elsewhere(entry),
         random: options.random(),
       });
       const step: TaskStep = verdict.again
@@ -144,7 +175,10 @@ export function createAttemptCare(options: CareOptions): AttemptCare {
       const { node } = attempt;
       try {
         const request = await requestOf(entry);
-        const reply = await nodes.run(node, runRequest(entry, request, attempt, instance_id));
+        const prepared = await prepare(entry, request, attempt);
+        if (prepared === undefined) return false;
+        const asked = runRequest(entry, request, attempt, instance_id, prepared);
+        const reply = await nodes.run(node, asked);
         // Another daemon answers for the node now, which its adverts will tell: ask that one.
         if (reply.answer === 'refused' && reply.error.code === 'wrong_instance') return false;
         if (reply.answer === 'refused') {
@@ -152,7 +186,7 @@ export function createAttemptCare(options: CareOptions): AttemptCare {
           return !isSuperseded(reply);
         }
         const address = { node, instance_id, task_id: entry.task_id, attempt: attempt.attempt };
-        await handOverPrompt(address, request, reply.missing_slices);
+        await handOverPrompt(address, request, prepared, reply.missing_slices);
         return true;
       } catch (error) {
         log.warn('node_not_asked', { task_id: entry.task_id, node, ...errorFields(error) });

@@ -4,13 +4,16 @@
  */
 import type { Lifecycle } from '../protocol/daemon/lifecycle.ts';
 import { errorFields, type Log } from '../protocol/daemon/log.ts';
-import { type AttemptCare, deadlineLeft } from './attempt.ts';
+import type { AttemptCare } from './attempt.ts';
 import { type Action, plan, type QueuedTask } from './core/plan.ts';
-import { countSlots, type Fleet, slotKey } from './fleet.ts';
+import type { Running, Served } from './core/share.ts';
+import { type Fleet, slotKey } from './fleet.ts';
 import type { Leadership } from './leadership.ts';
-import type { Mirror, TaskEntry } from './mirror.ts';
+import type { Mirror } from './mirror.ts';
+import type { Planner } from './planner.ts';
 import type { Steps } from './steps.ts';
 import { createSupervisor } from './supervisor.ts';
+import type { TaskEntry } from './task-entry.ts';
 
 export interface Dispatcher {
   /** Something may have changed. Cheap to call; many calls make one turn. */
@@ -21,8 +24,12 @@ export interface Dispatcher {
   begin(): void;
 }
 
+/** A task has been given to an agent, for these reasons. */
+type Placed = Extract<Action, { action: 'assign' }>;
+
 interface DispatcherOptions {
   readonly mirror: Mirror;
+  readonly planner: Pick<Planner, 'queued'>;
   readonly fleet: Fleet;
   readonly steps: Steps;
   readonly care: AttemptCare;
@@ -32,14 +39,18 @@ interface DispatcherOptions {
   readonly clock: () => number;
   readonly lost_after_ms: number;
   readonly reportsFolded: (node: string) => Promise<boolean>;
+  /** Called once the placement is stored. */
+  readonly onPlaced: (placed: Placed) => void;
   readonly lifecycle: Lifecycle;
   readonly log: Log;
 }
 
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const { mirror, fleet, steps, care, clock, leadership, lifecycle, log } = options;
-  /** Queued tasks that an earlier turn is still writing, with the slot each is to take. */
-  const writing = new Map<string, string | undefined>();
+  /** Queued tasks that an earlier turn is still writing, with the agent each is to take. */
+  const writing = new Map<string, Running | undefined>();
+  const served = new Map<string, Served>();
+  let noted = false;
   const wake = createWake(clock, () => {
     activate();
   });
@@ -49,11 +60,20 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const mayDecide = (): boolean => leadership.holds() && options.current() && !lifecycle.signal.aborted;
 
   const activate = (): void => {
-    if (!mayDecide()) return;
+    if (!mayDecide()) {
+      if (!leadership.holds()) dropNotes();
+      return;
+    }
     planned ??= setImmediate(() => {
       planned = undefined;
       if (mayDecide()) turn();
     });
+  };
+
+  /** Whoever follows looks for itself what a task waits for: what it found as the leader grows old. */
+  const dropNotes = (): void => {
+    if (noted) for (const entry of mirror.queued()) entry.waiting_for = undefined;
+    noted = false;
   };
 
   const act = (what: string, task_id: string, work: Promise<unknown>): void => {
@@ -76,28 +96,51 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     for (const entry of mirror.queued()) {
       if (writing.has(entry.task_id)) continue;
       if (entry.cancel_requested) cancelQueued(entry);
-      else queued.push(queuedTask(entry, now));
+      else queued.push(options.planner.queued(entry));
     }
     for (const { pause_ms, deadline_left_ms } of queued) {
       if (pause_ms > 0) wake.at(now + pause_ms);
       if (deadline_left_ms !== undefined) wake.at(now + Math.max(0, deadline_left_ms));
     }
-    for (const action of plan({ queued, candidates: fleet.candidates(slotsGiven(active)) })) execute(action);
+    const running = runningOf(active);
+    const candidates = fleet.candidates(slotsGiven(running));
+    forgetServed(queued);
+    for (const action of plan({ queued, candidates, running, served: [...served.values()] })) execute(action);
   };
 
-  const slotsGiven = (active: readonly TaskEntry[]): Map<string, number> => {
-    const given = countSlots(active.filter(entry => !writing.has(entry.task_id)));
-    for (const slot of writing.values()) if (slot !== undefined) given.set(slot, (given.get(slot) ?? 0) + 1);
+  /** What was before the oldest task came makes no difference to anybody's turn. */
+  const forgetServed = (queued: readonly QueuedTask[]): void => {
+    const oldest = queued.reduce((least, { seq }) => Math.min(least, seq), Number.POSITIVE_INFINITY);
+    for (const [key, { seq }] of served) if (seq < oldest) served.delete(key);
+  };
+
+  /** Those included that are just being given away. */
+  const runningOf = (active: readonly TaskEntry[]): Running[] => {
+    const running = active.flatMap(({ task_id, caller, state }): Running[] => {
+      const attempt = state.attempts.at(-1);
+      if (attempt === undefined || writing.has(task_id)) return [];
+      return [{ caller, node: attempt.node, agent_id: attempt.agent_id }];
+    });
+    for (const given of writing.values()) if (given !== undefined) running.push(given);
+    return running;
+  };
+
+  const slotsGiven = (running: readonly Running[]): Map<string, number> => {
+    const given = new Map<string, number>();
+    for (const { node, agent_id } of running) {
+      const slot = slotKey(node, agent_id);
+      given.set(slot, (given.get(slot) ?? 0) + 1);
+    }
     return given;
   };
 
   const write = (
     what: string,
     entry: TaskEntry,
-    slot: string | undefined,
+    given: Running | undefined,
     work: () => Promise<unknown>,
   ): void => {
-    writing.set(entry.task_id, slot);
+    writing.set(entry.task_id, given);
     const done = steps.inTurn(entry.task_id, work).finally(() => writing.delete(entry.task_id));
     act(what, entry.task_id, done);
   };
@@ -112,6 +155,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     switch (action.action) {
       case 'wait':
         entry.waiting_for = action.why;
+        noted = true;
         return;
       case 'fail':
         write('fail', entry, undefined, () =>
@@ -121,9 +165,21 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       case 'assign': {
         const { node, instance_id, status } = action.candidate;
         const placement = { node, instance_id, agent_id: status.agent_id, epoch: leadership.mandate.epoch };
-        const step = { step: 'assign' as const, attempt: action.attempt, placement, why: action.why };
-        write('assign', entry, slotKey(node, status.agent_id), async () => {
-          if (await steps.take(entry, step)) supervisor.look(entry);
+        const step = {
+          step: 'assign' as const,
+          attempt: action.attempt,
+          placement,
+          why: action.why.slice(0, MAX_WHY),
+          fallback: action.fallback,
+        };
+        const slot = slotKey(node, status.agent_id);
+        const given: Running = { caller: entry.caller, node, agent_id: status.agent_id };
+        write('assign', entry, given, async () => {
+          if (!(await steps.take(entry, step))) return;
+          // The revisions of requests and states are of one stream.
+          served.set(`${entry.caller}/${slot}`, { ...given, seq: entry.state_revision });
+          options.onPlaced(action);
+          supervisor.look(entry);
         });
       }
     }
@@ -150,19 +206,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   };
 }
 
-/** A queued task as the planner sees it. */
-export const queuedTask = (entry: TaskEntry, now: number): QueuedTask => ({
-  task_id: entry.task_id,
-  seq: entry.seq,
-  options: entry.options,
-  prompt_bytes: entry.prompt_bytes,
-  attempt: (entry.state.attempts.at(-1)?.attempt ?? 0) + 1,
-  last_error: entry.state.error,
-  tried: entry.state.attempts.map(attempt => attempt.agent_id),
-  waited_ms: now - entry.queued_since_ms,
-  pause_ms: Math.max(0, entry.not_before_ms - now),
-  deadline_left_ms: deadlineLeft(entry, now),
-});
+/** What the record of an attempt holds of it. */
+const MAX_WHY = 1_000;
 
 /** What a timer can hold; a longer wait is looked at again then. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;

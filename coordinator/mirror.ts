@@ -1,35 +1,10 @@
 /** Every task in memory, without its texts: what the planner and the readers look at. Fed by own writes and by the watch. */
 import { WIRE_VERSION } from '../protocol/codec.ts';
-import {
-  isTerminal,
-  queuedState,
-  type TaskOptions,
-  type TaskState,
-  type TaskStatus,
-} from '../protocol/task.ts';
+import { isTerminal, queuedState, type TaskStatus } from '../protocol/task.ts';
+import type { SessionFacts } from './core/choose.ts';
+import { createSessionIndex } from './session-index.ts';
 import type { StoreChange } from './store.ts';
-
-export interface TaskEntry {
-  readonly task_id: string;
-  readonly caller: string;
-  readonly options: TaskOptions;
-  readonly prompt_bytes: number;
-  /** Revision of the request: order of arrival, and what tells this task from an earlier one of its id. */
-  readonly seq: number;
-  /** For display: this host's word for it until the server's stamp has come. */
-  created_at_ms: number;
-  /** On this coordinator's monotonic clock, as every `_since_ms` here; may lie before its start. */
-  readonly accepted_since_ms: number;
-  state: TaskState;
-  /** What a compare-and-set on the state must name; 0 while there is a request and nothing else. */
-  state_revision: number;
-  cancel_requested: boolean;
-  queued_since_ms: number;
-  not_before_ms: number;
-  /** Undefined until the task has ended. */
-  ended_since_ms: number | undefined;
-  waiting_for: string | undefined;
-}
+import type { TaskEntry } from './task-entry.ts';
 
 export interface Mirror {
   /** Older news than what is known changes nothing. */
@@ -47,6 +22,10 @@ export interface Mirror {
   /** Assigned or running. */
   active(): TaskEntry[];
   all(): Iterable<TaskEntry>;
+  /** Earlier tasks of the entry's session that are still known, oldest first. */
+  session(entry: TaskEntry): readonly TaskEntry[];
+  /** What the planner needs to know of them; undefined for a task that belongs to no session. */
+  sessionFacts(entry: TaskEntry): SessionFacts | undefined;
   /** Ids of which there is a state or a cancel, and no request: purges that were interrupted. */
   orphans(): string[];
   counts(): Record<TaskStatus, number>;
@@ -84,6 +63,7 @@ export function createMirror({ clock, onChange }: MirrorOptions): Mirror {
   const orphans = new Map<string, Orphan>();
   const queued = new Set<TaskEntry>();
   const active = new Set<TaskEntry>();
+  const sessions = createSessionIndex();
   const waiters = new Map<string, Set<() => void>>();
   let counts = noCounts();
   let newest = 0;
@@ -98,6 +78,7 @@ export function createMirror({ clock, onChange }: MirrorOptions): Mirror {
     if (status === 'queued') queued.add(entry);
     else if (!isTerminal(status)) active.add(entry);
     else wake(entry.task_id);
+    sessions.update(entry);
     onChange(entry);
   };
 
@@ -118,7 +99,10 @@ export function createMirror({ clock, onChange }: MirrorOptions): Mirror {
     const before = entries.get(task_id);
     if (before?.seq === revision) before.created_at_ms = created_at_ms;
     if (before !== undefined && before.seq >= revision) return;
-    if (before !== undefined) unfile(before);
+    if (before !== undefined) {
+      unfile(before);
+      sessions.remove(before);
+    }
     const since_ms = clock() - age_ms;
     const entry: TaskEntry = {
       task_id,
@@ -137,6 +121,7 @@ export function createMirror({ clock, onChange }: MirrorOptions): Mirror {
       waiting_for: undefined,
     };
     entries.set(task_id, entry);
+    sessions.add(entry);
     file(entry);
     const earlier = orphans.get(task_id);
     orphans.delete(task_id);
@@ -198,6 +183,7 @@ export function createMirror({ clock, onChange }: MirrorOptions): Mirror {
     apply,
     rebuild(changes) {
       for (const known of [entries, orphans, queued, active]) known.clear();
+      sessions.clear();
       counts = noCounts();
       newest = 0;
       for (const change of changes) apply(change);
@@ -211,6 +197,7 @@ export function createMirror({ clock, onChange }: MirrorOptions): Mirror {
       const entry = entries.get(task_id);
       if (entry === undefined || entry.seq > seq) return;
       unfile(entry);
+      sessions.remove(entry);
       entries.delete(task_id);
       wake(task_id);
     },
@@ -221,6 +208,8 @@ export function createMirror({ clock, onChange }: MirrorOptions): Mirror {
     queued: () => [...queued],
     active: () => [...active],
     all: () => entries.values(),
+    session: entry => sessions.earlier(entry),
+    sessionFacts: entry => sessions.facts(entry),
     orphans: () => [...orphans.keys()],
     counts: () => ({ ...counts }),
     newest: () => newest,

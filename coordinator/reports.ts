@@ -10,11 +10,12 @@ import { CcliError, toErrorBody } from '../protocol/errors.ts';
 import { type FinishedReport, type Report, ReportSchema } from '../protocol/report.ts';
 import { nodeOf } from '../protocol/subjects.ts';
 import { isTerminal } from '../protocol/task.ts';
-import { fold, strangeness } from './core/fold.ts';
+import { type Folded, fold, strangeness } from './core/fold.ts';
 import { lookUp, refresh } from './lookup.ts';
-import type { Mirror, TaskEntry } from './mirror.ts';
+import type { Mirror } from './mirror.ts';
 import type { Steps } from './steps.ts';
 import type { TaskStore } from './store.ts';
+import type { TaskEntry } from './task-entry.ts';
 
 export interface Reports {
   /** Folds from now on; what an earlier leader had taken and not acknowledged comes first. */
@@ -32,6 +33,8 @@ interface ReportsOptions {
   readonly mirror: Mirror;
   readonly steps: Steps;
   readonly random: () => number;
+  /** Whether another member of the task's fallback chain could take it. */
+  readonly elsewhere: (entry: TaskEntry) => boolean;
   /** An attempt ended the task although another one still runs. */
   readonly onOvertaken: (entry: TaskEntry, winner: number) => void;
   readonly handOver: (work: Promise<unknown>) => void;
@@ -68,11 +71,22 @@ export function createReports(options: ReportsOptions): Reports {
       return;
     }
     const random = options.random();
-    let folded = fold(entry, report, random);
+    const again = (): Folded =>
+      fold(
+        {
+          state: entry.state,
+          seq: entry.seq,
+          options: entry.options,
+          elsewhere: () => options.elsewhere(entry),
+        },
+        report,
+        random,
+      );
+    let folded = again();
     if (folded.outcome === 'ignore' && !isTerminal(entry.state.status)) {
       // What makes it senseless may only be news that the watch has not brought yet.
       await refresh(store, mirror, report.task_id);
-      folded = fold(entry, report, random);
+      folded = again();
     }
     if (folded.outcome === 'ignore') {
       counts.ignored += 1;

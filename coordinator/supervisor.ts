@@ -14,8 +14,9 @@ import { LOST_AFTER_INTERVALS } from '../protocol/limits.ts';
 import { type Attempt, isTerminal } from '../protocol/task.ts';
 import { type AttemptCare, deadlineLeft, stepAfterStop } from './attempt.ts';
 import type { Fleet, NodeSight } from './fleet.ts';
-import type { Mirror, TaskEntry } from './mirror.ts';
+import type { Mirror } from './mirror.ts';
 import type { Steps } from './steps.ts';
+import type { TaskEntry } from './task-entry.ts';
 
 export interface Supervisor {
   /** Does what the entry's current attempt needs now, if anything. */

@@ -9,6 +9,8 @@ interface Folding {
   /** What tells the task from an earlier one of its id. */
   readonly seq: number;
   readonly options: TaskOptions;
+  /** Whether another member of the task's fallback chain could take it. */
+  readonly elsewhere: () => boolean;
 }
 
 export type Folded =
@@ -30,7 +32,7 @@ export function strangeness(
 
 /** Folding the same report twice, or reports out of order, ends in the same state. */
 export function fold(task: Folding, report: Exclude<Report, { kind: 'slice' }>, random: number): Folded {
-  const { state, options } = task;
+  const { state } = task;
   if (isTerminal(state.status)) return ignore(`the task is already ${state.status}`);
   const strange = strangeness(task, report);
   if (strange !== undefined) return ignore(strange);
@@ -43,17 +45,24 @@ export function fold(task: Folding, report: Exclude<Report, { kind: 'slice' }>, 
       : ignore('the attempt is past its start');
   }
   if (report.outcome === 'completed') return step({ step: 'complete', attempt: report.attempt }, true);
-  return current ? foldEnd(state, options, report, random) : ignore('a later attempt has taken over');
+  return current ? foldEnd(task, report, random) : ignore('a later attempt has taken over');
 }
 
-function foldEnd(state: TaskState, options: TaskOptions, report: FinishedReport, random: number): Folded {
+function foldEnd({ state, options, elsewhere }: Folding, report: FinishedReport, random: number): Folded {
   if (report.outcome === 'cancelled') return step({ step: 'cancel', stop_confirmed: true });
   const error = report.error ?? {
     code: 'internal' as const,
     message: 'The node gave no reason.',
     retryable: false,
   };
-  const verdict = judgeFailure({ error, refused: false, attempts: state.attempts, options, random });
+  const verdict = judgeFailure({
+    error,
+    refused: false,
+    attempts: state.attempts,
+    options,
+    elsewhere,
+    random,
+  });
   if (verdict.again) {
     return step({
       step: 'requeue',

@@ -1,7 +1,9 @@
-/** Which agent a task goes to, and why the others were not chosen. */
+/** Whether an agent can take a task, and if not, why. */
 import type { AgentStatus } from '../../protocol/agent.ts';
 import { ERRORS, type ErrorBody, type ErrorCode } from '../../protocol/errors.ts';
+import { hasModel } from '../../protocol/model-name.ts';
 import type { TaskOptions } from '../../protocol/task.ts';
+import { type Chain, describeChain, positionOf } from './chain.ts';
 
 /** An agent as the planner sees it. */
 export interface Candidate {
@@ -13,13 +15,20 @@ export interface Candidate {
   readonly draining: boolean;
   /** No room on the node's disk for another result. */
   readonly full: boolean;
+  readonly registration: 'registered' | 'discovered';
+  /** Whether the fleet's policy lets it take work. */
+  readonly allowed: boolean;
   /** Running as far as anybody knows: the node's own count, or what was given to it since, if that is more. */
   readonly used: number;
+  /** It is registered, and no advert names it. */
+  readonly absent?: true;
 }
 
 export interface Demand {
   readonly options: TaskOptions;
   readonly prompt_bytes: number;
+  /** From the options, or from the fleet's policy: see `chainOf`. Only its members may take the task. */
+  readonly chain?: Chain | undefined;
 }
 
 /**
@@ -32,153 +41,163 @@ export type Fit =
   | { readonly fit: 'cooling'; readonly why: ErrorBody; readonly left_ms: number }
   | { readonly fit: 'misfit' | 'broken' | 'away' | 'busy'; readonly why: ErrorBody };
 
-const why = (code: ErrorCode, message: string): ErrorBody => ({
+/** Why not now. */
+export type Blocking = Exclude<Fit, { readonly fit: 'free' }>;
+
+export const why = (code: ErrorCode, message: string): ErrorBody => ({
   code,
   message,
   retryable: ERRORS[code].retryable,
 });
 
-export function fitOf(candidate: Candidate, { options, prompt_bytes }: Demand): Fit {
-  const { status } = candidate;
-  const misfit = misfitOf(status, options, prompt_bytes);
-  if (misfit !== undefined) return { fit: 'misfit', why: misfit };
-  if (!candidate.alive) return { fit: 'away', why: why('node_lost', `Node ${candidate.node} is silent.`) };
-  if (candidate.contested) {
-    return {
-      fit: 'away',
-      why: why('wrong_instance', `Two daemons call themselves ${candidate.node}; stop one.`),
-    };
+export function fitOf(candidate: Candidate, demand: Demand): Fit {
+  const misfit = misfitOf(candidate.status, demand);
+  return misfit === undefined ? conditionOf(candidate) : { fit: 'misfit', why: misfit };
+}
+
+/** How the agent stands to any task that it fits. */
+export function conditionOf(candidate: Candidate): Fit {
+  const { status, node } = candidate;
+  const { agent_id } = status;
+  const away = (code: ErrorCode, message: string): Fit => ({ fit: 'away', why: why(code, message) });
+  if (!candidate.allowed) {
+    const message = `${agent_id} is not registered, and this fleet gives work to registered agents only; \`ccli agents register\` does that.`;
+    return { fit: 'broken', why: why('agent_not_registered', message) };
   }
-  if (candidate.draining) return { fit: 'away', why: why('draining', `Node ${candidate.node} is draining.`) };
-  if (candidate.full) {
-    return { fit: 'away', why: why('outbox_full', `Node ${candidate.node} has no room for results.`) };
-  }
-  if (!status.enabled) return { fit: 'away', why: why('agent_disabled', `${status.agent_id} is disabled.`) };
-  if (status.health === 'unavailable') {
-    return { fit: 'broken', why: status.problem ?? why('cli_crashed', `${status.agent_id} is unavailable.`) };
-  }
+  if (!candidate.alive) return away('node_lost', `Node ${node} is silent.`);
+  if (candidate.contested) return away('wrong_instance', `Two daemons call themselves ${node}; stop one.`);
+  if (candidate.draining) return away('draining', `Node ${node} is draining.`);
+  if (candidate.full) return away('outbox_full', `Node ${node} has no room for results.`);
+  if (!status.enabled) return away('agent_disabled', `${agent_id} is disabled.`);
+  if (status.health === 'unavailable')
+    return { fit: 'broken', why: status.problem ?? why('cli_crashed', `${agent_id} is unavailable.`) };
+  // That its node takes it up is hoped for: whoever may go elsewhere does not wait for it.
+  if (status.health === 'starting' && candidate.absent)
+    return away('agent_starting', status.problem?.message ?? `${agent_id} is starting.`);
   if (status.health === 'starting')
-    return { fit: 'busy', why: why('agent_starting', `${status.agent_id} is starting.`) };
+    return { fit: 'busy', why: why('agent_starting', `${agent_id} is starting.`) };
+  if (status.max_concurrent === 0)
+    return away('agent_disabled', `${agent_id} has no slots: its max_concurrent is 0.`);
   const left_ms = status.cooldown_ms ?? 0;
   if (left_ms > 0) {
     const code = status.cooldown_code ?? 'rate_limited';
-    const left = `${status.agent_id} is cooling down (${code}) for another ${Math.ceil(left_ms / 1000)} s.`;
+    const left = `${agent_id} is cooling down (${code}) for another ${Math.ceil(left_ms / 1000)} s.`;
     return { fit: 'cooling', left_ms, why: { ...why(code, left), retry_after_ms: Math.round(left_ms) } };
   }
-  if (candidate.used >= status.max_concurrent) {
-    const slots = status.max_concurrent === 1 ? 'The only slot' : `All ${status.max_concurrent} slots`;
-    const verb = status.max_concurrent === 1 ? 'is' : 'are';
-    return { fit: 'busy', why: why('slots_taken', `${slots} of ${status.agent_id} ${verb} taken.`) };
-  }
-  return { fit: 'free' };
+  return candidate.used < status.max_concurrent ? { fit: 'free' } : slotsTaken(status);
 }
 
-function misfitOf(agent: AgentStatus, options: TaskOptions, prompt_bytes: number): ErrorBody | undefined {
-  const { agent_id, agent_type, specialty, model, labels } = options;
-  if (agent_id !== undefined && agent_id !== agent.agent_id)
-    return why('agent_unknown', `It is not ${agent_id}.`);
-  if (agent_type !== undefined && agent_type !== agent.agent_type) {
-    return why('agent_type_unknown', `It is of type ${agent.agent_type}.`);
-  }
-  if (specialty !== undefined && !agent.specialty.includes(specialty)) {
-    return why('no_agent_fits', `Its specialty is ${agent.specialty.join(', ')}, not ${specialty}.`);
-  }
-  if (model !== undefined && agent.models !== undefined && !agent.models.includes(model)) {
-    const serves =
-      agent.models.length === 0 ? 'It takes no model by name' : `It serves ${agent.models.join(', ')}`;
-    return why('model_not_found', `${serves}, not ${model}.`);
-  }
-  const label = Object.entries(labels ?? {}).find(([name, value]) => agent.labels[name] !== value);
-  if (label !== undefined) return why('no_agent_fits', `It has no label ${label.join('=')}.`);
-  if (prompt_bytes > agent.max_prompt_bytes) {
-    return why(
-      'prompt_too_large',
-      `It takes prompts of up to ${agent.max_prompt_bytes} bytes; this one has ${prompt_bytes}.`,
-    );
-  }
-  return undefined;
-}
-
-/** Larger is better, field by field; the names at the end make the choice the same for the same snapshot. */
-export function compareCandidates(a: Candidate, b: Candidate): number {
-  return (
-    b.status.priority - a.status.priority ||
-    Number(b.status.warm) - Number(a.status.warm) ||
-    freeShare(b) - freeShare(a) ||
-    byName(a.status.agent_id, b.status.agent_id) ||
-    byName(a.node, b.node)
-  );
-}
-
-const byName = (a: string, b: string): number => Number(a > b) - Number(a < b);
-
-const freeShare = ({ status, used }: Candidate): number =>
-  (status.max_concurrent - used) / status.max_concurrent;
-
-export function describeChoice(chosen: Candidate, free: number): string {
-  const { priority, warm, max_concurrent } = chosen.status;
-  const facts = [
-    `priority ${priority}`,
-    warm ? 'warm' : 'cold',
-    `${chosen.used} of ${max_concurrent} slots taken`,
-  ];
-  return `${facts.join(', ')}; ${free === 1 ? 'the only agent free' : `best of ${free} free`}`;
-}
-
-/**
- * Why a task that no agent could take fails, in the caller's terms: the narrowest thing asked for that nobody offers.
- */
-export function noFit(demand: Demand, candidates: readonly Candidate[]): ErrorBody {
-  const { options, prompt_bytes } = demand;
-  if (candidates.length === 0) return why('no_agents', ERRORS.no_agents.says);
-  const { agent_id, agent_type } = options;
-  const ids = candidates.map(candidate => candidate.status.agent_id);
-  if (agent_id !== undefined && !ids.includes(agent_id)) {
-    return why('agent_unknown', `No agent is called "${agent_id}"; there ${list(ids)}.`);
-  }
-  const types = [...new Set(candidates.map(candidate => candidate.status.agent_type))];
-  if (agent_type !== undefined && !types.includes(agent_type)) {
-    return why('agent_type_unknown', `No agent is of type ${agent_type}; there ${list(types)}.`);
-  }
-  const misfits = candidates.map(({ status }) => misfitOf(status, options, prompt_bytes));
-  for (const code of ['prompt_too_large', 'model_not_found'] as const) {
-    const found = misfits.find(misfit => misfit?.code === code);
-    if (found !== undefined && misfits.every(misfit => misfit !== undefined))
-      return { ...found, message: explain(code, found, options) };
-  }
-  return why('no_agent_fits', ERRORS.no_agent_fits.says);
-}
-
-const explain = (
-  code: 'prompt_too_large' | 'model_not_found',
-  found: ErrorBody,
-  options: TaskOptions,
-): string =>
-  code === 'prompt_too_large'
-    ? `The prompt is too large for every agent that fits. ${found.message}`
-    : `No agent that fits serves ${options.model ?? 'this model'}. ${found.message}`;
-
-const list = (items: readonly string[]): string => {
-  const shown = items.slice(0, 8).sort().join(', ');
-  return `${items.length === 1 ? 'is' : 'are'} ${shown}${items.length > 8 ? ', …' : ''}`;
+export const slotsTaken = ({ agent_id, max_concurrent }: AgentStatus): Blocking => {
+  const slots = max_concurrent === 1 ? 'The only slot' : `All ${max_concurrent} slots`;
+  const verb = max_concurrent === 1 ? 'is' : 'are';
+  return { fit: 'busy', why: why('slots_taken', `${slots} of ${agent_id} ${verb} taken.`) };
 };
 
-/**
- * Whether a task may be accepted. `undecided`: all depends on an agent that is still starting.
- */
-export type Assessment =
-  | { readonly verdict: 'accept' | 'undecided' }
-  | { readonly verdict: 'refuse'; readonly error: ErrorBody };
+/** One thing that a task can ask of an agent. */
+interface Check {
+  readonly code: ErrorCode;
+  readonly misses: (agent: AgentStatus, demand: Demand) => boolean;
+  readonly says: (agent: AgentStatus, demand: Demand) => string;
+  /** What to tell a caller when no agent came further: a number or a name that could be changed. */
+  readonly nobody?: (demand: Demand) => string;
+}
 
-/** Refuses what cannot be done by any agent as the fleet stands, so that a caller learns it before anything is stored. */
-export function assess(demand: Demand, candidates: readonly Candidate[]): Assessment {
-  const fits = candidates.map(candidate => fitOf(candidate, demand));
-  const possible = fits.flatMap(fit => (fit.fit === 'free' || fit.fit === 'misfit' ? [] : [fit]));
-  if (fits.some(({ fit }) => fit === 'free')) return { verdict: 'accept' };
-  if (possible.length === 0) return { verdict: 'refuse', error: noFit(demand, candidates) };
-  const usable = possible.filter(({ fit }) => fit !== 'broken');
-  const [first] = possible;
-  if (first !== undefined && usable.length === 0) return { verdict: 'refuse', error: first.why };
-  const starting = usable.every(({ why }) => why.code === 'agent_starting');
-  return { verdict: starting ? 'undecided' : 'accept' };
+const missingLabel = (agent: AgentStatus, { options: { labels } }: Demand): string | undefined => {
+  if (labels === undefined) return undefined;
+  for (const name of Object.keys(labels))
+    if (!Object.hasOwn(agent.labels, name) || agent.labels[name] !== labels[name]) return name;
+  return undefined;
+};
+
+/** Who it is comes first, then what it is for, then what it can hold: the later it fails, the nearer it was. */
+const CHECKS: readonly Check[] = [
+  {
+    code: 'no_agent_fits',
+    misses: (agent, { chain, options }) =>
+      chain !== undefined && positionOf(agent, chain, options) === undefined,
+    says: (_agent, { chain = [] }) => `It is not in the fallback chain ${describeChain(chain)}.`,
+  },
+  {
+    code: 'agent_unknown',
+    misses: (agent, { chain, options: { agent_id } }) =>
+      chain === undefined && agent_id !== undefined && agent_id !== agent.agent_id,
+    says: (_agent, { options }) => `It is not ${options.agent_id ?? 'the one named'}.`,
+  },
+  {
+    code: 'agent_type_unknown',
+    misses: (agent, { chain, options: { agent_type } }) =>
+      chain === undefined && agent_type !== undefined && agent_type !== agent.agent_type,
+    says: agent => `It is of type ${agent.agent_type}.`,
+  },
+  {
+    code: 'no_agent_fits',
+    misses: ({ specialty }, { options }) =>
+      options.specialty !== undefined && !specialty.includes(options.specialty),
+    says: ({ specialty }, { options }) =>
+      `Its specialty is ${specialty.join(', ')}, not ${options.specialty ?? 'this'}.`,
+  },
+  {
+    code: 'model_not_found',
+    misses: (agent, { options: { model } }) =>
+      model !== undefined && agent.models !== undefined && !hasModel(agent, agent.models, model),
+    says: ({ models = [] }, { options }) =>
+      `${models.length === 0 ? 'It takes no model by name' : `It serves ${models.join(', ')}`}, not ${options.model ?? 'this'}.`,
+    nobody: ({ options }) => `No agent that fits serves ${options.model ?? 'this model'}.`,
+  },
+  {
+    code: 'no_agent_fits',
+    misses: (agent, demand) => missingLabel(agent, demand) !== undefined,
+    says: (agent, demand) => {
+      const name = missingLabel(agent, demand) ?? '';
+      return `It has no label ${name}=${demand.options.labels?.[name] ?? ''}.`;
+    },
+  },
+  {
+    code: 'no_agent_fits',
+    misses: ({ gpu_memory }, { options: { min_gpu_memory_bytes: wanted } }) =>
+      wanted !== undefined && (gpu_memory === undefined || gpu_memory.total_bytes < wanted),
+    says: ({ gpu_memory }, { options }) =>
+      gpu_memory === undefined
+        ? 'Its GPU memory is not known.'
+        : `It has ${gib(gpu_memory.total_bytes)} of GPU memory, not ${gib(options.min_gpu_memory_bytes ?? 0)}.`,
+    nobody: ({ options }) =>
+      `No agent that fits has ${gib(options.min_gpu_memory_bytes ?? 0)} of GPU memory.`,
+  },
+  {
+    code: 'prompt_too_large',
+    misses: (agent, { prompt_bytes }) => prompt_bytes > agent.max_prompt_bytes,
+    says: (agent, { prompt_bytes }) =>
+      `It takes prompts of up to ${agent.max_prompt_bytes} bytes; this one has ${prompt_bytes}.`,
+    nobody: () => 'The prompt is too large for every agent that fits.',
+  },
+];
+
+const GIB = 2 ** 30;
+/** 25769803776 as `24 GiB`. */
+const gib = (bytes: number): string => `${Math.round((bytes / GIB) * 10) / 10} GiB`;
+
+const missOf = (agent: AgentStatus, demand: Demand): number =>
+  CHECKS.findIndex(check => check.misses(agent, demand));
+
+/** Cheaper than `misfitOf`, which finds words for it. */
+export const suits = (agent: AgentStatus, demand: Demand): boolean => missOf(agent, demand) === -1;
+
+export function misfitOf(agent: AgentStatus, demand: Demand): ErrorBody | undefined {
+  const check = CHECKS[missOf(agent, demand)];
+  return check && why(check.code, check.says(agent, demand));
+}
+
+/** What keeps the agents that come nearest from taking it, where there is more to say than that none fits. */
+export function nearestMiss(demand: Demand, agents: readonly AgentStatus[]): ErrorBody | undefined {
+  let nearest: AgentStatus | undefined;
+  let furthest = -1;
+  for (const agent of agents) {
+    const miss = missOf(agent, demand);
+    if (miss <= furthest) continue;
+    nearest = agent;
+    furthest = miss;
+  }
+  const check = CHECKS[furthest];
+  if (nearest === undefined || check?.nobody === undefined) return undefined;
+  return why(check.code, `${check.nobody(demand)} ${check.says(nearest, demand)}`);
 }

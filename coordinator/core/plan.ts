@@ -3,26 +3,24 @@
  * event that was missed costs a tick and never a task.
  */
 import { ERRORS, type ErrorBody } from '../../protocol/errors.ts';
-import {
-  type Candidate,
-  compareCandidates,
-  type Demand,
-  describeChoice,
-  type Fit,
-  fitOf,
-  noFit,
-} from './placement.ts';
+import type { Considered } from '../../protocol/placement.ts';
+import type { Attempt } from '../../protocol/task.ts';
+import { type Chosen, choose, type Wanted } from './choose.ts';
+import { type Consideration, consider, describeChoice } from './consider.ts';
+import { createTurns, type Prospect } from './fairness.ts';
+import { type Candidate, why } from './placement.ts';
+import { createPool, type Pool, type View } from './pool.ts';
+import { createShares, type Running, type Served } from './share.ts';
 
-export interface QueuedTask extends Demand {
+export interface QueuedTask extends Wanted {
   readonly task_id: string;
+  readonly caller: string;
   /** Order of arrival: the revision of its request. */
   readonly seq: number;
   /** Why the last attempt failed. */
   readonly last_error: ErrorBody | undefined;
   /** The number its next attempt will have. */
   readonly attempt: number;
-  /** Agents on which an earlier attempt did not succeed: others go first. */
-  readonly tried: readonly string[];
   /** Since this coordinator first saw it queued. */
   readonly waited_ms: number;
   /** What remains of a pause after a failure. */
@@ -34,6 +32,10 @@ export interface QueuedTask extends Demand {
 export interface Snapshot {
   readonly queued: readonly QueuedTask[];
   readonly candidates: readonly Candidate[];
+  /** The tasks that run, or are about to. */
+  readonly running: readonly Running[];
+  /** As far as is known; of each caller and agent the last time alone. */
+  readonly served: readonly Served[];
 }
 
 export type Action =
@@ -41,119 +43,136 @@ export type Action =
       readonly action: 'assign';
       readonly task_id: string;
       readonly attempt: number;
+      /** As it stood at that moment. */
       readonly candidate: Candidate;
       readonly why: string;
+      readonly fallback: Attempt['fallback'];
+      readonly considered: Considered[];
+      readonly left_out: number;
     }
   | { readonly action: 'fail'; readonly task_id: string; readonly error: ErrorBody }
   | { readonly action: 'wait'; readonly task_id: string; readonly why: string };
 
-/** Larger priority first, then in order of arrival. */
-const byTurn = (a: QueuedTask, b: QueuedTask): number =>
-  (b.options.priority ?? 0) - (a.options.priority ?? 0) || a.seq - b.seq;
+/** It gets no agent in this plan. */
+type Settled = Exclude<Action, { action: 'assign' }>;
 
-export function plan(snapshot: Snapshot): Action[] {
-  const taken = new Map<string, number>();
-  const withTaken = (candidate: Candidate): Candidate => ({
-    ...candidate,
-    used: candidate.used + (taken.get(slotOf(candidate)) ?? 0),
-  });
-  const smallest_limit = snapshot.candidates.reduce(
-    (least, { status }) => Math.min(least, status.max_prompt_bytes),
-    Number.POSITIVE_INFINITY,
-  );
-  // Tasks that ask for the same find the same agents: once one of them finds none free, the others need not look.
-  const exhausted = new Map<string, string>();
+export function plan({ queued, candidates, running, served }: Snapshot): Action[] {
+  const pool = createPool(candidates);
+  const shares = createShares({ running, served }, pool);
+  const first_turns = firstOfSessions(queued);
   const actions: Action[] = [];
-  for (const task of [...snapshot.queued].sort(byTurn)) {
-    const { task_id } = task;
-    const shape = shapeOf(task, smallest_limit);
-    const known = exhausted.get(shape);
-    if (task.deadline_left_ms !== undefined && task.deadline_left_ms <= 0) {
-      actions.push({ action: 'fail', task_id, error: deadlinePassed(task) });
-      continue;
-    }
-    const expired = task.options.max_queue_ms !== undefined && task.waited_ms >= task.options.max_queue_ms;
-    if (task.pause_ms > 0 && !expired) {
-      actions.push({ action: 'wait', task_id, why: 'a pause after the last attempt' });
-      continue;
-    }
-    if (known !== undefined && !expired) {
-      actions.push({ action: 'wait', task_id, why: known });
-      continue;
-    }
-    const decided = decide(task, snapshot.candidates.map(withTaken), expired);
-    actions.push(decided);
-    if (decided.action === 'wait') exhausted.set(shape, decided.why);
-    if (decided.action === 'assign') {
-      const slot = slotOf(decided.candidate);
-      taken.set(slot, (taken.get(slot) ?? 0) + 1);
-    }
+  const turns = createTurns(queued, (task): Placeable | undefined => {
+    const found = decide(task, pool, first_turns);
+    if (!('action' in found)) return { ...found, share: shares.of(task.caller, found.chosen.rivals) };
+    actions.push(found);
+    return undefined;
+  });
+  for (let turn = turns.next(); turn !== undefined; turn = turns.next()) {
+    const { task, prospect } = turn;
+    actions.push(assign(task, pool, prospect));
+    shares.add(task.caller, prospect.chosen.seat);
   }
   return actions;
 }
 
+interface Found {
+  readonly view: View;
+  readonly chosen: Chosen;
+}
+
+type Placeable = Found & Prospect;
+
 /**
  * A task that no agent takes now waits, and says for what: an accepted task does not fail because a node is down, an
- * agent is signed out, or this coordinator has just started. Only its own `max_queue_ms` ends the wait.
+ * agent is signed out, or this coordinator has just started. Only its own limits end the wait.
  */
-function decide(task: QueuedTask, candidates: readonly Candidate[], expired: boolean): Action {
+function decide(task: QueuedTask, pool: Pool, first_turns: ReadonlyMap<string, number>): Settled | Found {
   const { task_id } = task;
-  const fits = candidates.map(candidate => ({ candidate, fit: fitOf(candidate, task) }));
-  const free = fits.filter(({ fit }) => fit.fit === 'free').map(({ candidate }) => candidate);
-  const tried = ({ status }: Candidate): number => Number(task.tried.includes(status.agent_id));
-  const [best] = free.sort((a, b) => tried(a) - tried(b) || compareCandidates(a, b));
-  if (best !== undefined && !expired) {
-    const why = describeChoice(best, free.length);
-    return { action: 'assign', task_id, attempt: task.attempt, candidate: best, why };
-  }
-  if (best !== undefined) {
-    const { retryable } = ERRORS.slots_taken;
-    return {
-      action: 'fail',
-      task_id,
-      error: { code: 'slots_taken', message: 'It waited as long as it may.', retryable },
-    };
-  }
-  const reason = reasonToWait(fits.map(({ fit }) => fit)) ?? noFit(task, candidates);
-  if (!expired) return { action: 'wait', task_id, why: reason.message };
+  if (task.deadline_left_ms !== undefined && task.deadline_left_ms <= 0)
+    return { action: 'fail', task_id, error: deadlinePassed(task) };
+  const expired = task.options.max_queue_ms !== undefined && task.waited_ms >= task.options.max_queue_ms;
+  if (task.pause_ms > 0 && !expired)
+    return { action: 'wait', task_id, why: 'a pause after the last attempt' };
+  if (!isItsTurn(task, first_turns)) return wait(task, SESSION_BUSY, expired);
+  const view = pool.view(task);
+  const unbound = task.tried.length === 0 && task.session?.agent === undefined;
+  if (unbound && !expired && view.waits !== undefined) return { action: 'wait', task_id, why: view.waits };
+  const choice = choose(task, pool, view);
+  if (choice.choice === 'take') return expired ? wait(task, undefined, true) : { view, chosen: choice };
+  // What speaks of this prompt's size is not true of another.
+  if (unbound && choice.why.code !== 'prompt_too_large') view.waits = choice.why.message;
+  return wait(task, choice.why, expired);
+}
+
+function assign(task: QueuedTask, pool: Pool, { view, chosen }: Found): Action {
+  const { seat, standing, passed } = chosen;
+  const { considered, left_out, rivals }: Consideration = consider(task, pool, view, { chosen });
+  const candidate = { ...seat.candidate, used: seat.used };
+  seat.used += 1;
   return {
-    action: 'fail',
-    task_id,
-    error: { ...reason, message: `It waited as long as it may. ${reason.message}` },
+    action: 'assign',
+    task_id: task.task_id,
+    attempt: task.attempt,
+    candidate,
+    why: describeChoice(chosen, rivals),
+    fallback: passed === undefined ? undefined : { position: standing.position, why: passed },
+    considered,
+    left_out,
   };
 }
 
-/** Why a task is not running, for whoever does not plan it. */
-export function whyWaiting(task: QueuedTask, candidates: readonly Candidate[]): string | undefined {
-  const [action] = plan({ queued: [task], candidates });
-  return action?.action === 'wait' ? action.why : undefined;
+const SESSION_BUSY = why('slots_taken', 'An earlier turn of its session has not ended.');
+
+function wait({ task_id }: QueuedTask, reason: ErrorBody | undefined, expired: boolean): Settled {
+  if (!expired && reason !== undefined) return { action: 'wait', task_id, why: reason.message };
+  const told = 'It waited as long as it may.';
+  const error =
+    reason === undefined ? why('slots_taken', told) : { ...reason, message: `${told} ${reason.message}` };
+  return { action: 'fail', task_id, error };
 }
+
+const sessionOf = ({ caller, options }: QueuedTask): string | undefined =>
+  options.session_id === undefined ? undefined : `${caller}/${options.session_id}`;
+
+/** The oldest queued task of each session. */
+function firstOfSessions(queued: readonly QueuedTask[]): Map<string, number> {
+  const first = new Map<string, number>();
+  for (const task of queued) {
+    const session = sessionOf(task);
+    if (session !== undefined) first.set(session, Math.min(task.seq, first.get(session) ?? task.seq));
+  }
+  return first;
+}
+
+const isItsTurn = (task: QueuedTask, first_turns: ReadonlyMap<string, number>): boolean => {
+  const session = sessionOf(task);
+  return (
+    session === undefined || (task.session?.earlier_pending !== true && first_turns.get(session) === task.seq)
+  );
+};
 
 /** A task that failed before tells of that too: the deadline alone would hide why it took so long. */
 const deadlinePassed = ({ last_error }: QueuedTask): ErrorBody => {
-  const { says, retryable } = ERRORS.deadline_passed;
+  const { says } = ERRORS.deadline_passed;
   const before =
     last_error === undefined ? '' : ` The last attempt failed: ${last_error.message.slice(0, 500)}`;
-  return { code: 'deadline_passed', message: `${says}${before}`, retryable };
+  return why('deadline_passed', `${says}${before}`);
 };
 
-const reasonToWait = (fits: readonly Fit[]): ErrorBody | undefined => {
-  const cooling = fits.flatMap(fit => (fit.fit === 'cooling' ? [fit] : []));
-  const [earliest] = cooling.sort((a, b) => a.left_ms - b.left_ms);
-  const others = fits.filter(fit => fit.fit === 'busy' || fit.fit === 'away');
-  if (earliest !== undefined && others.length === 0) return earliest.why;
-  for (const kind of ['busy', 'cooling', 'away', 'broken'] as const) {
-    const found = fits.find(fit => fit.fit === kind);
-    if (found !== undefined && found.fit !== 'free') return found.why;
-  }
-  return undefined;
-};
+/** How the agents stand to one queued task, for whoever asks while it waits. */
+export interface Outlook {
+  /** Undefined when nothing keeps it: the next plan places it. */
+  readonly waits: string | undefined;
+  readonly considered: Considered[];
+  readonly left_out: number;
+}
 
-const slotOf = ({ node, status }: Candidate): string => `${node}/${status.agent_id}`;
-
-const shapeOf = ({ options, prompt_bytes }: QueuedTask, smallest_limit: number): string => {
-  const { agent_id, agent_type, specialty, model, labels } = options;
-  // Prompts small enough for every agent look alike; a longer one is looked at by itself.
-  const size = prompt_bytes > smallest_limit ? prompt_bytes : 0;
-  return JSON.stringify([agent_id, agent_type, specialty, model, labels, size]);
-};
+export function lookAhead(task: QueuedTask, candidates: readonly Candidate[]): Outlook {
+  const [action] = plan({ queued: [task], candidates, running: [], served: [] });
+  if (action?.action === 'assign')
+    return { waits: undefined, considered: action.considered, left_out: action.left_out };
+  const waits = action?.action === 'wait' ? action.why : (action?.error.message ?? '');
+  const pool = createPool(candidates);
+  const { considered, left_out } = consider(task, pool, pool.view(task), { waits });
+  return { waits, considered, left_out };
+}

@@ -7,6 +7,8 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'slots_taken',
   'agent_starting',
   'agent_disabled',
+  'agent_not_registered',
+  'not_permitted',
   'draining',
   'outbox_full',
   'wrong_instance',
@@ -32,7 +34,22 @@ const UNREADY: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'cli_not_signed_in',
   'auth_refused',
   'node_version_missing',
+  'version_mismatch',
+  'endpoint_unreachable',
 ]);
+
+/**
+ * From a run: this agent will not do it, now or ever, and another one may. Where the task's fallback chain has another
+ * one, that is no reason to fail.
+ */
+const SETUP: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  ...UNREADY,
+  'model_not_found',
+  'context_too_long',
+  'prompt_too_large',
+]);
+
+export const isSetupFailure = (code: ErrorCode): boolean => SETUP.has(code);
 
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
@@ -51,12 +68,14 @@ interface Failure {
   /** All so far; the last one is the one that failed. */
   readonly attempts: readonly Attempt[];
   readonly options: TaskOptions;
+  /** Whether another member of the task's fallback chain could take it; looked up only when it matters. */
+  readonly elsewhere: () => boolean;
   /** In [0, 1): spreads retries that failed together over half of the pause. */
   readonly random: number;
 }
 
 /** Refusals use up nothing of `max_attempts`: a task that may run only once may still be offered twice. */
-export function judgeFailure({ error, refused, attempts, options, random }: Failure): Verdict {
+export function judgeFailure({ error, refused, attempts, options, elsewhere, random }: Failure): Verdict {
   const jitter = 0.5 + random / 2;
   const earlier = attempts.slice(0, -1);
   if (refused && speaksOfNode(error.code)) {
@@ -69,8 +88,9 @@ export function judgeFailure({ error, refused, attempts, options, random }: Fail
     };
   }
   const ran = 1 + earlier.filter(hasRun).length;
-  if (!ERRORS[error.code].retryable || ran >= (options.max_attempts ?? DEFAULT_MAX_ATTEMPTS))
-    return { again: false };
+  if (ran >= (options.max_attempts ?? DEFAULT_MAX_ATTEMPTS)) return { again: false };
+  if (isSetupFailure(error.code) && elsewhere()) return { again: true, refusal: false, after_ms: 0 };
+  if (!ERRORS[error.code].retryable) return { again: false };
   const backoff = jitter * Math.min(FIRST_PAUSE_MS * 2 ** (ran - 1), LONGEST_PAUSE_MS);
   const asked_ms = COOLING.has(error.code) ? 0 : (error.retry_after_ms ?? 0);
   return { again: true, refusal: false, after_ms: Math.max(backoff, asked_ms) };

@@ -8,7 +8,12 @@ import { seeded, seeds } from '../../support/random.ts';
 type Folding = Exclude<Report, { kind: 'slice' }>;
 
 /** As the coordinator knows it. */
-const task = (state: TaskState, options: TaskOptions = {}) => ({ state, seq: 7, options });
+const task = (state: TaskState, options: TaskOptions = {}, elsewhere = false) => ({
+  state,
+  seq: 7,
+  options,
+  elsewhere: () => elsewhere,
+});
 
 const base = { v: 1, node: 'walnut', instance_id: 'i1', task_id: 't1' } as const;
 const started = (attempt: number): Folding => ({ ...base, attempt, kind: 'started' });
@@ -181,5 +186,22 @@ describe('reports in any order, any of them twice', () => {
     );
     expect(state.status).toBe(success ? 'completed' : 'queued');
     expect(apply(state, ...random.shuffle(all))).toEqual(state);
+  });
+});
+
+describe('a failure that shows an agent not to be set up', () => {
+  const report = finished(1, {
+    outcome: 'failed',
+    error: { code: 'auth_refused', message: 'The key is wrong.', retryable: false },
+  });
+
+  test('ends the task when it has nowhere else to go', () => {
+    expect(fold(task(running), report, 1)).toMatchObject({ step: { step: 'fail' } });
+  });
+
+  test('sends it on at once when its fallback chain has another agent', () => {
+    expect(fold(task(running, {}, true), report, 1)).toMatchObject({
+      step: { step: 'requeue', attempt: 1, retry_after_ms: 0, error: { code: 'auth_refused' } },
+    });
   });
 });

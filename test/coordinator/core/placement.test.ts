@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { assess, compareCandidates, fitOf, noFit } from '../../../coordinator/core/placement.ts';
+import { assess, noFit } from '../../../coordinator/core/assess.ts';
+import { fitOf } from '../../../coordinator/core/placement.ts';
+import { compareStandings, type Standing } from '../../../coordinator/core/score.ts';
 import { ERRORS } from '../../../protocol/errors.ts';
 import { seeded, seeds } from '../../support/random.ts';
 import { agent, demand } from './snapshot.ts';
@@ -50,6 +52,40 @@ describe('whether an agent fits', () => {
       'prompt_too_large',
       'It takes prompts of up to 10 bytes; this one has 11.',
     ],
+    ['walnut-llama 0/2 type=ollama models=llama3:latest', 'model=llama3', 'free', undefined, undefined],
+    ['walnut-llama 0/2 gpu=0/24', 'min_gpu=24', 'free', undefined, undefined],
+    [
+      'walnut-llama 0/2 gpu=24/24',
+      'min_gpu=48',
+      'misfit',
+      'no_agent_fits',
+      'It has 24 GiB of GPU memory, not 48 GiB.',
+    ],
+    ['walnut-llama 0/2', 'min_gpu=1', 'misfit', 'no_agent_fits', 'Its GPU memory is not known.'],
+    ['walnut-llama 0/2 type=ollama', 'type=cli_gemini fallback=ollama', 'free', undefined, undefined],
+    ['walnut-llama 0/2 type=ollama', 'fallback=cli_qwen,walnut-llama', 'free', undefined, undefined],
+    [
+      'walnut-llama 0/2 type=ollama',
+      'agent=walnut-gemini fallback=cli_qwen',
+      'misfit',
+      'no_agent_fits',
+      'It is not in the fallback chain walnut-gemini -> cli_qwen.',
+    ],
+    [
+      'walnut-gemini 0/2 denied',
+      '',
+      'broken',
+      'agent_not_registered',
+      'walnut-gemini is not registered, and this fleet gives work to registered agents only; `ccli agents register` does that.',
+    ],
+    ['walnut-gemini 0/2 discovered', '', 'free', undefined, undefined],
+    [
+      'walnut-gemini 0/2 broken=version_mismatch',
+      '',
+      'broken',
+      'version_mismatch',
+      ERRORS.version_mismatch.says,
+    ],
     ['walnut-gemini 0/2 silent', '', 'away', 'node_lost', 'Node walnut is silent.'],
     [
       'walnut-gemini 0/2 contested',
@@ -71,7 +107,14 @@ describe('whether an agent fits', () => {
     ],
     ['walnut-gemini 2/2', '', 'busy', 'slots_taken', 'All 2 slots of walnut-gemini are taken.'],
     ['walnut-gemini 3/2', '', 'busy', 'slots_taken', 'All 2 slots of walnut-gemini are taken.'],
-    ['walnut-gemini 0/0', '', 'busy', 'slots_taken', 'All 0 slots of walnut-gemini are taken.'],
+    ['walnut-gemini 0/0 broken', '', 'broken', 'cli_missing', 'walnut-gemini has no CLI.'],
+    [
+      'walnut-gemini 0/0',
+      '',
+      'away',
+      'agent_disabled',
+      'walnut-gemini has no slots: its max_concurrent is 0.',
+    ],
     // What can never be mended by waiting is said first.
     [
       'walnut-gemini 2/2 silent broken',
@@ -107,8 +150,17 @@ describe('the choice among free agents', () => {
       const words = `node=n${index} priority=${random.between(-1, 1)}${warm}`;
       return agent(`agent-${random.between(0, 2)} ${random.between(0, max - 1)}/${max} ${words}`);
     });
-    const sorted = [...agents].sort(compareCandidates);
-    expect(random.shuffle(agents).sort(compareCandidates)).toEqual(sorted);
+    const standings = agents.map(
+      (candidate): Standing => ({
+        ...candidate,
+        demand: demand(''),
+        in_session: false,
+        position: 0,
+        regard: 'fresh',
+      }),
+    );
+    const sorted = [...standings].sort(compareStandings);
+    expect(random.shuffle(standings).sort(compareStandings)).toEqual(sorted);
   });
 });
 
@@ -146,6 +198,30 @@ describe('why no agent fits', () => {
       'prompt_too_large',
       'The prompt is too large for every agent that fits. It takes prompts of up to 100 bytes; this one has 101.',
     ],
+    [
+      fleet,
+      'min_gpu=24',
+      'no_agent_fits',
+      'No agent that fits has 24 GiB of GPU memory. Its GPU memory is not known.',
+    ],
+    [
+      fleet,
+      'type=cli_qwen fallback=ollama',
+      'agent_type_unknown',
+      'No agent is of a type in the chain cli_qwen -> ollama; there are cli_claude, cli_gemini.',
+    ],
+    [
+      fleet,
+      'type=cli_qwen fallback=elsewhere',
+      'agent_unknown',
+      'No agent is in the chain cli_qwen -> elsewhere; there are cli_claude, cli_gemini, ironwood-claude, walnut-gemini.',
+    ],
+    [
+      fleet,
+      'type=cli_qwen fallback=cli_gemini model=ultra',
+      'model_not_found',
+      'No agent that fits serves ultra. It serves pro, flash, not ultra.',
+    ],
     [fleet, 'type=cli_claude agent=walnut-gemini', 'no_agent_fits', ERRORS.no_agent_fits.says],
   ] as const)('of %j for "%s" is %s', (agents, wanted, code, message) => {
     expect(noFit(demand(wanted), agents.map(agent))).toEqual({
@@ -174,6 +250,11 @@ describe('a submit', () => {
     // Whatever becomes of the one that starts, the other one will have room again.
     ['accept', ['a-1 0/1 starting', 'b-1 1/1'], ''],
     ['accept', ['a-1 0/1 starting', 'b-1 0/1 silent'], ''],
+    // A member of the chain that is not there may come.
+    ['accept', ['a-1 0/1 type=ollama'], 'type=cli_gemini fallback=ollama'],
+    ['refuse', ['a-1 0/1 type=cli_qwen'], 'type=cli_gemini fallback=ollama'],
+    ['accept', ['a-1 0/1 denied', 'b-1 1/1'], ''],
+    ['refuse', ['a-1 0/1 denied', 'b-1 0/1 denied'], ''],
     ['undecided', ['a-1 0/1 starting'], ''],
     ['undecided', ['a-1 0/1 starting', 'b-1 0/1 broken'], ''],
     ['refuse', [], ''],
@@ -183,6 +264,19 @@ describe('a submit', () => {
     ['refuse', ['a-1 0/1 starting'], 'type=ollama'],
   ] as const)('is answered with %s by agents %j asked for "%s"', (verdict, agents, wanted) => {
     expect(assess(demand(wanted), agents.map(agent)).verdict).toBe(verdict);
+  });
+
+  test('that only agents could take which nobody has registered is refused for that', () => {
+    const agents = [agent('a-1 0/1 denied'), agent('b-1 0/1 type=ollama')];
+    expect(assess(demand('type=cli_gemini'), agents)).toMatchObject({
+      verdict: 'refuse',
+      error: { code: 'agent_not_registered' },
+    });
+  });
+
+  test('is refused with what is wrong with an agent that may work, rather than with one that may not', () => {
+    const agents = [agent('a-1 0/1 denied'), agent('b-1 0/1 broken')];
+    expect(assess(demand(''), agents)).toMatchObject({ error: { code: 'cli_missing' } });
   });
 
   test('that only a broken agent could take is refused with what is wrong with it', () => {

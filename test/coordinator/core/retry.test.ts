@@ -36,6 +36,8 @@ interface Failure {
   readonly options?: TaskOptions;
   readonly retry_after_ms?: number;
   readonly random?: number;
+  /** Another member of the task's chain could take it. */
+  readonly elsewhere?: boolean;
 }
 
 /** The pause before another attempt; undefined when there is to be none. */
@@ -46,12 +48,14 @@ function pause({
   options = {},
   retry_after_ms,
   random = 1,
+  elsewhere = false,
 }: Failure): number | undefined {
   const verdict = judgeFailure({
     error: body(code, retry_after_ms === undefined ? {} : { retry_after_ms }),
     refused,
     attempts: attempts(...earlier, 'open'),
     options,
+    elsewhere: () => elsewhere,
     random,
   });
   return verdict.again ? verdict.after_ms : undefined;
@@ -104,11 +108,50 @@ describe('a failed attempt', () => {
   });
 });
 
+describe('an attempt that its agent is not set up for', () => {
+  test.each([
+    'auth_refused',
+    'cli_not_signed_in',
+    'cli_missing',
+    'node_version_missing',
+    'version_mismatch',
+    'model_not_found',
+    'endpoint_unreachable',
+    'context_too_long',
+    'prompt_too_large',
+  ] as const)('and that failed with %s goes on at once when the chain has another agent', code => {
+    expect(pause({ code, elsewhere: true })).toBe(0);
+    expect(pause({ code, elsewhere: true, earlier: ['cli_crashed!'] })).toBe(0);
+  });
+
+  test('uses up one of its attempts all the same', () => {
+    expect(pause({ code: 'auth_refused', elsewhere: true, options: { max_attempts: 1 } })).toBeUndefined();
+    expect(
+      pause({ code: 'auth_refused', elsewhere: true, earlier: ['cli_missing!', 'model_not_found!'] }),
+    ).toBeUndefined();
+  });
+
+  test.each(['task_timeout', 'safety_refused', 'output_too_large'] as const)(
+    'but failed with %s, which another agent would too, does not',
+    code => {
+      expect(pause({ code, elsewhere: true })).toBeUndefined();
+    },
+  );
+
+  test('and that refuses it as one that it cannot do goes on as well', () => {
+    expect(pause({ code: 'model_not_found', refused: true, elsewhere: true })).toBe(0);
+  });
+});
+
 describe('a refused attempt', () => {
   test.each([
     'slots_taken',
     'agent_starting',
     'agent_disabled',
+    'agent_not_registered',
+    'not_permitted',
+    'version_mismatch',
+    'endpoint_unreachable',
     'draining',
     'outbox_full',
     'wrong_instance',
