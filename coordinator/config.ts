@@ -1,5 +1,6 @@
 /** The coordinator's configuration: a YAML file, then the environment; all mistakes told at once. */
 import { z } from 'zod';
+import { NameSchema } from '../protocol/agent.ts';
 import {
   DAEMON_VARIABLES,
   daemonShape,
@@ -34,6 +35,13 @@ const CoordinatorConfigSchema = z.strictObject({
   lease: DurationSchema.refine(ms => ms >= 200, 'at least 200ms').default(5_000),
   /** How long a node must have been silent before another attempt may start elsewhere. */
   lost_after: DurationSchema.default(60_000),
+  /** Whether an agent that a node advertises and nobody has registered may take work. */
+  discovered: z.enum(['allow', 'deny']).default('deny'),
+  /**
+   * Fallback chains for tasks that bring none, by the agent or type asked for; `default` is for those that ask for
+   * neither.
+   */
+  fallback: z.record(NameSchema, z.array(NameSchema).min(1).max(8)).default({}),
   /** Bounds of the stores; together they must fit the server's JetStream limits. The defaults fit 1 GiB. */
   store: z
     .strictObject({
@@ -63,6 +71,6 @@ export const loadCoordinatorConfig = (
   environment: Environment = process.env,
 ): CoordinatorConfig =>
   loadSettings(CoordinatorConfigSchema, file, environment, {
-    top: DAEMON_VARIABLES,
+    top: { ...DAEMON_VARIABLES, discovered: 'CCLI_DISCOVERED' },
     nats: { ...NATS_VARIABLES, sync_always: 'CCLI_NATS_SYNC_ALWAYS' },
   });

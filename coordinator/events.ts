@@ -6,10 +6,20 @@ import type { Names } from '../protocol/subjects.ts';
 import type { TaskState } from '../protocol/task.ts';
 
 type NodeChange = Extract<FleetEvent, { kind: 'node' }>['change'];
+export type AgentChange = Extract<FleetEvent, { kind: 'agent' }>['change'];
+
+type PlacementEvent = Extract<FleetEvent, { kind: 'placement' }>;
 
 export interface Events {
   readonly task: (state: TaskState) => void;
   readonly node: (node: string, change: NodeChange, instance_id: string) => void;
+  /** Why an attempt went where it went. */
+  readonly placement: (
+    task_id: string,
+    attempt: number,
+    placed: Pick<PlacementEvent, 'considered' | 'left_out'>,
+  ) => void;
+  readonly agent: (node: string, agent_id: string, change: AgentChange) => void;
 }
 
 interface EventsOptions {
@@ -37,6 +47,27 @@ export function createEvents({ connection, names, now }: EventsOptions): Events 
         }),
         ...(error !== undefined && { error_code: error.code }),
         at_ms: now(),
+      });
+    },
+    placement(task_id, attempt, { considered, left_out }) {
+      const placed = { considered, left_out, at_ms: now() };
+      publish(names.placementEvent(task_id, attempt), {
+        v: WIRE_VERSION,
+        kind: 'placement',
+        task_id,
+        attempt,
+        ...placed,
+      });
+    },
+    agent(node, agent_id, change) {
+      const at_ms = now();
+      publish(names.agentEvent(node, agent_id), {
+        v: WIRE_VERSION,
+        kind: 'agent',
+        node,
+        agent_id,
+        change,
+        at_ms,
       });
     },
     node(node, change, instance_id) {

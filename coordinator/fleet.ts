@@ -6,9 +6,10 @@ import type { Log } from '../protocol/daemon/log.ts';
 import { toErrorBody } from '../protocol/errors.ts';
 import type { FleetEvent } from '../protocol/event.ts';
 import { nodeOf } from '../protocol/subjects.ts';
+import { type NodeStanding, type Overlay, withDesired } from './core/desired.ts';
 import { hear, isContested, isLost, leave, type NodeRecord } from './core/liveness.ts';
 import type { Candidate } from './core/placement.ts';
-import type { TaskEntry } from './mirror.ts';
+import type { TaskEntry } from './task-entry.ts';
 
 type NodeChange = Extract<FleetEvent, { kind: 'node' }>['change'];
 
@@ -24,7 +25,7 @@ export interface NodeSight {
 export interface Fleet {
   /** An advert as it came; one that does not fit is counted and dropped. */
   readonly receive: (subject: string, bytes: Uint8Array) => void;
-  nodes(): NodeSight[];
+  readonly nodes: () => NodeSight[];
   node(name: string): NodeSight | undefined;
   /** @param given tasks this coordinator has placed and not seen ended, by `slotKey` */
   candidates(given: ReadonlyMap<string, number>): Candidate[];
@@ -60,8 +61,16 @@ interface FleetOptions {
   readonly settle_ms: number;
   readonly onChange: () => void;
   readonly onNode: (node: string, change: NodeChange, instance_id: string) => void;
+  /** What the registry makes of the agents; without it, each may take work as its node offers it. */
+  readonly overlay?: () => Overlay;
   readonly log: Log;
 }
+
+const UNREGISTERED: Overlay = {
+  desired: { revision: 0, records: new Map(), unreadable: new Map() },
+  discovered: 'allow',
+  refused: new Map(),
+};
 
 /** A cooldown goes on while its node is silent. */
 const cooledFor = (status: AgentStatus, ms: number): AgentStatus =>
@@ -72,7 +81,8 @@ const cooledFor = (status: AgentStatus, ms: number): AgentStatus =>
 /** Earlier instances of a node that are remembered: one of them that speaks again is a second daemon. */
 const FORMER_KEPT = 32;
 
-export function createFleet({ prefix, clock, settle_ms, onChange, onNode, log }: FleetOptions): Fleet {
+export function createFleet(options: FleetOptions): Fleet {
+  const { prefix, clock, settle_ms, onChange, onNode, log, overlay = () => UNREGISTERED } = options;
   const records = new Map<string, NodeRecord>();
   const retired = new Map<string, Set<string>>();
   const lost = new Set<string>();
@@ -151,22 +161,24 @@ export function createFleet({ prefix, clock, settle_ms, onChange, onNode, log }:
       return record && sight(record);
     },
     candidates(given) {
-      return [...records.values()].flatMap(record => {
+      const standings: NodeStanding[] = [];
+      const advertised = [...records.values()].flatMap(record => {
         const { advert, alive, contested, silent_ms } = sight(record);
+        const { node, instance_id, draining, full, config_revision, ollama_endpoints } = advert;
+        const standing = { node, instance_id, alive, contested, draining, full };
+        standings.push({ ...standing, config_revision, ollama_endpoints });
         const rivals = contested ? (record.rival?.advert.agents ?? []) : [];
         const known = new Set(advert.agents.map(agent => agent.agent_id));
         // Of two daemons under one name, the agents of both are there, and none can take work.
         return [...advert.agents, ...rivals.filter(agent => !known.has(agent.agent_id))].map(status => ({
-          node: advert.node,
-          instance_id: advert.instance_id,
+          ...standing,
           status: cooledFor(status, silent_ms),
-          alive,
-          contested,
-          draining: advert.draining,
-          full: advert.full,
-          used: Math.max(status.running, given.get(slotKey(advert.node, status.agent_id)) ?? 0),
+          registration: 'discovered' as const,
+          allowed: true,
+          used: Math.max(status.running, given.get(slotKey(node, status.agent_id)) ?? 0),
         }));
       });
+      return withDesired(advertised, standings, overlay());
     },
     silence(node) {
       const record = records.get(node);

@@ -6,6 +6,7 @@ import { FleetIdSchema } from '../protocol/control.ts';
 import { lives, ProcessSchema } from '../protocol/daemon/lock.ts';
 import { identify, processSpace } from '../protocol/daemon/process-identity.ts';
 import { CcliError } from '../protocol/errors.ts';
+import type { FleetStatus } from '../protocol/operation.ts';
 import { isTaken } from './store.ts';
 
 export const LEASE_KEY = 'leader';
@@ -81,3 +82,9 @@ export function createLeaseStore(control: KV): LeaseStore {
     },
   };
 }
+
+/** The leader, as the lease tells of it. */
+export const leaderSeen = (lease: Lease | undefined): Pick<FleetStatus, 'epoch' | 'fleet_id' | 'leader'> =>
+  lease === undefined || lease.released === true
+    ? { epoch: lease?.epoch ?? 0, fleet_id: lease?.fleet_id ?? 'none' }
+    : { epoch: lease.epoch, fleet_id: lease.fleet_id, leader: lease.holder };

@@ -1,6 +1,7 @@
 /** A task by its id, wherever it was submitted: the store has the last word when the watch has not brought it yet. */
-import type { Mirror, TaskEntry } from './mirror.ts';
+import type { Mirror } from './mirror.ts';
 import type { TaskStore } from './store.ts';
+import type { TaskEntry } from './task-entry.ts';
 
 export async function lookUp(
   store: TaskStore,

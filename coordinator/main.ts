@@ -1,43 +1,38 @@
 #!/usr/bin/env node
 /** The coordinator daemon: everything is made here, started in order, and closed in reverse. */
 import { randomUUID } from 'node:crypto';
-import { jetstream, jetstreamManager } from '@nats-io/jetstream';
-import { Kvm } from '@nats-io/kv';
 import { closeConnection, connect, redactUrl, watchConnection } from '../protocol/daemon/connect.ts';
 import { type Daemon, isProgram, runDaemon } from '../protocol/daemon/entry.ts';
 import { type Lifecycle, startWithin } from '../protocol/daemon/lifecycle.ts';
-import { createLog, errorFields, type Log } from '../protocol/daemon/log.ts';
-import { startService } from '../protocol/daemon/service.ts';
+import { createLog, type Log } from '../protocol/daemon/log.ts';
 import { VERSION } from '../protocol/daemon/version.ts';
 import { CcliError } from '../protocol/errors.ts';
-import type { FleetStatus } from '../protocol/operation.ts';
-import { COORDINATOR_SERVICE, names as namesOf } from '../protocol/subjects.ts';
+import { names as namesOf } from '../protocol/subjects.ts';
 import { createAttemptCare } from './attempt.ts';
-import { operationEndpoints } from './bus.ts';
+import { serveOperations } from './bus.ts';
 import { type CoordinatorConfig, loadCoordinatorConfig } from './config.ts';
+import { createConfigurer } from './configure.ts';
+import { createConversations } from './conversation.ts';
 import { createDispatcher } from './dispatcher.ts';
 import { durabilityOf } from './durability.ts';
 import { createEvents } from './events.ts';
 import { createFleet } from './fleet.ts';
-import { createStoreFollower } from './follow-store.ts';
-import { createHistory } from './history.ts';
-import { insistOn } from './insist.ts';
+import { hearNodes } from './hear-nodes.ts';
 import { createLeadership } from './leadership.ts';
-import { createLeaseStore, type Lease, ownProcess } from './lease.ts';
+import { createLeaseStore, leaderSeen, ownProcess } from './lease.ts';
 import { createMirror } from './mirror.ts';
 import { createNodes } from './nodes.ts';
+import { openStores } from './open-stores.ts';
 import { createOperations } from './operations.ts';
-import { ensureStreams, provision, resetReportsConsumer, storeProblem, waitingReports } from './provision.ts';
+import { createPlacements } from './placements.ts';
+import { createPlanner } from './planner.ts';
+import { resetReportsConsumer, waitingReports } from './provision.ts';
+import { createRegistry } from './registry.ts';
 import { createReports } from './reports.ts';
-import { rollCall } from './roll-call.ts';
 import { createServerClock } from './server-clock.ts';
 import { createSteps } from './steps.ts';
 import { createTaskStore } from './store.ts';
-import { createStoreUsage } from './store-usage.ts';
-
-/** How often the store is compared with what is known of it, and its bounds are kept. */
-const UPKEEP_INTERVAL_MS = 1_000;
-const MIN_LEASE_TIMEOUT_MS = 300;
+import { startUpkeep } from './upkeep.ts';
 
 export interface Coordinator extends Daemon {
   readonly coordinator_id: string;
@@ -61,19 +56,24 @@ async function compose(config: CoordinatorConfig, log: Log, lifecycle: Lifecycle
   const durability = durabilityOf(server_version, config.nats.sync_always);
   if (durability.warning !== undefined) log.warn('weak_durability', { warning: durability.warning });
 
-  const js = jetstream(connection);
-  const manager = await jetstreamManager(connection).catch((error: unknown) => {
-    throw storeProblem(error);
-  });
-  const insist = <T>(work: () => Promise<T>): Promise<T> => insistOn(work, lifecycle.signal, log);
-  const stores = await insist(() => provision(js, manager, names, config.store));
+  const { signal } = lifecycle;
+  const open = await openStores({ connection, names, config, signal, log });
+  const { js, manager, stores, lease } = open;
   const server_clock = createServerClock(clock);
   const store = createTaskStore(stores, server_clock.age);
 
   const events = createEvents({ connection, names, now: Date.now });
   const activate = (): void => {
     dispatcher.activate();
+    configurer.activate();
   };
+  const registry = createRegistry({
+    bucket: stores.agents,
+    manager,
+    stream: stores.streams.agents,
+    onChange: activate,
+    log,
+  });
   const mirror = createMirror({ clock, onChange: activate });
   const fleet = createFleet({
     prefix: config.prefix,
@@ -81,8 +81,14 @@ async function compose(config: CoordinatorConfig, log: Log, lifecycle: Lifecycle
     settle_ms: config.settle,
     onChange: activate,
     onNode: events.node,
+    overlay: () => ({
+      desired: registry.desired,
+      discovered: config.discovered,
+      refused: configurer.refused,
+    }),
     log,
   });
+  const planner = createPlanner({ mirror, fleet, fallback: config.fallback, clock });
   const steps = createSteps({
     store,
     mirror,
@@ -92,10 +98,8 @@ async function compose(config: CoordinatorConfig, log: Log, lifecycle: Lifecycle
       events.task(state);
     },
   });
-  // A request that goes unanswered for longer is of no use: the lease would have run out.
-  const swift = jetstream(connection, { timeout: Math.max(MIN_LEASE_TIMEOUT_MS, config.lease / 3) });
   const leadership = createLeadership({
-    store: createLeaseStore(await insist(() => new Kvm(swift).open(names.controlBucket))),
+    store: createLeaseStore(lease),
     coordinator_id,
     process: await ownProcess(),
     lease_ms: config.lease,
@@ -105,6 +109,7 @@ async function compose(config: CoordinatorConfig, log: Log, lifecycle: Lifecycle
       fleet.listen();
       reports.start();
       dispatcher.begin();
+      configurer.begin();
     },
     onFollow: () => {
       lifecycle.handOver(reports.stop());
@@ -118,8 +123,25 @@ async function compose(config: CoordinatorConfig, log: Log, lifecycle: Lifecycle
     mandate: () => leadership.mandate,
     accept_timeout_ms: config.accept_timeout,
   });
+  const configurer = createConfigurer({
+    registry,
+    nodes,
+    sights: fleet.nodes,
+    leadership,
+    clock,
+    onChange: () => {
+      dispatcher.activate();
+    },
+    lifecycle,
+    log,
+  });
   const care = createAttemptCare({
     store,
+    conversations: createConversations(store, log),
+    earlier: entry => mirror.session(entry),
+    maxPromptBytes: (node, agent_id) =>
+      fleet.node(node)?.advert.agents.find(agent => agent.agent_id === agent_id)?.max_prompt_bytes,
+    elsewhere: entry => planner.elsewhere(entry),
     nodes,
     steps,
     random: Math.random,
@@ -129,13 +151,17 @@ async function compose(config: CoordinatorConfig, log: Log, lifecycle: Lifecycle
   });
   const dispatcher = createDispatcher({
     mirror,
+    planner,
     fleet,
     steps,
     care,
     leadership,
-    current: () => follower.current,
+    current: () => upkeep.current(),
     clock,
     lost_after_ms: config.lost_after,
+    onPlaced: placed => {
+      events.placement(placed.task_id, placed.attempt, placed);
+    },
     reportsFolded: async node => (await waitingReports(manager, names, node)) === 0,
     lifecycle,
     log,
@@ -150,6 +176,7 @@ async function compose(config: CoordinatorConfig, log: Log, lifecycle: Lifecycle
     mirror,
     steps,
     random: Math.random,
+    elsewhere: entry => planner.elsewhere(entry),
     onOvertaken: (entry, winner) => {
       dispatcher.overtaken(entry, winner);
     },
@@ -157,54 +184,30 @@ async function compose(config: CoordinatorConfig, log: Log, lifecycle: Lifecycle
     log,
   });
 
-  const follower = createStoreFollower({
+  const upkeep = await startUpkeep({
+    ...open,
+    connection,
+    names,
+    config,
     store,
     mirror,
+    registry,
     server_clock,
     clock,
-    signal: lifecycle.signal,
-    handOver: lifecycle.handOver,
-    log,
-  });
-  await insist(() => follower.start());
-  const usage = createStoreUsage({
-    stores,
-    unfinished: () => mirror.queued().length + mirror.active().length,
-  });
-  await insist(() => usage.refresh());
-  const history = createHistory({
-    stores,
-    store,
-    mirror,
-    usage,
-    limits: config.history,
-    clock,
-    age: server_clock.age,
     leading: leadership.holds,
+    lifecycle,
     log,
   });
-  /** Of the streams in memory, which a server that restarts forgets. */
-  let volatile: 'there' | 'to be checked' = 'there';
   lifecycle.handOver(
     watchConnection(connection, log, {
       disconnect: fleet.deafen,
       reconnect: () => {
         fleet.listen();
-        volatile = 'to be checked';
-        lifecycle.handOver(follower.check());
+        upkeep.lineIsBack();
       },
     }),
   );
-  const adverts = connection.subscribe(names.allAdverts, {
-    callback: (error, message) => {
-      if (error === null) fleet.receive(message.subject, message.data);
-      else log.warn('advert_subscription', errorFields(error));
-    },
-  });
-  lifecycle.defer('adverts', () => {
-    adverts.unsubscribe();
-  });
-  await rollCall({ connection, names, onStatus: fleet.receive, log });
+  await hearNodes({ connection, names, fleet, lifecycle, log });
   await leadership.start();
   lifecycle.defer('reports', () => reports.stop());
 
@@ -213,48 +216,32 @@ async function compose(config: CoordinatorConfig, log: Log, lifecycle: Lifecycle
     mirror,
     fleet,
     nodes,
-    usage,
+    usage: upkeep.usage,
+    registry,
     activate,
-    clock,
+    onAgentChange: ({ node, agent_id }, change) => {
+      events.agent(node, agent_id, change);
+    },
+    planner,
+    placements: createPlacements({ manager, names, log }),
     about: () => ({
       version: VERSION,
       coordinator_id,
       role: leadership.holds() ? 'leader' : 'follower',
       ...leaderSeen(leadership.seen),
       uptime_ms: Math.round(clock() - began),
-      store: usage.read(),
+      store: upkeep.usage.read(),
+      registration: registry.open ? 'open' : 'off',
+      discovered: config.discovered,
       malformed: { adverts: fleet.malformed, reports: reports.counts.malformed },
       nats: { server_version, url: redactUrl(config.nats.url), ...durability },
     }),
   });
-  const service = await startService({
-    connection,
-    name: COORDINATOR_SERVICE,
-    version: VERSION,
-    description: 'Accepts tasks and gives them to agents',
-    metadata: { coordinator_id },
-    endpoints: operationEndpoints(config.prefix, operations, lifecycle.signal),
-    log,
-  });
-  lifecycle.defer('service', async () => {
-    await service.stop();
-  });
+  await serveOperations({ connection, prefix: config.prefix, operations, coordinator_id, lifecycle, log });
   lifecycle.every(config.tick, () => {
     fleet.tick();
-    dispatcher.activate();
+    activate();
   });
-  lifecycle.every(UPKEEP_INTERVAL_MS, async () => {
-    await follower.check();
-    try {
-      if (volatile === 'to be checked') await ensureStreams(manager, names, config.store);
-      volatile = 'there';
-      await usage.refresh();
-    } catch (error) {
-      log.debug('store_not_read', errorFields(error));
-    }
-  });
-  // A turn may purge hundreds of tasks: what is looked at every second must not wait for it.
-  lifecycle.every(UPKEEP_INTERVAL_MS, () => history.turn());
   log.info('ready', { coordinator_id, server_version, leads: leadership.holds() });
   return {
     coordinator_id,
@@ -267,11 +254,6 @@ async function compose(config: CoordinatorConfig, log: Log, lifecycle: Lifecycle
     stop: () => lifecycle.stop(),
   };
 }
-
-const leaderSeen = (lease: Lease | undefined): Pick<FleetStatus, 'epoch' | 'fleet_id' | 'leader'> =>
-  lease === undefined || lease.released === true
-    ? { epoch: lease?.epoch ?? 0, fleet_id: lease?.fleet_id ?? 'none' }
-    : { epoch: lease.epoch, fleet_id: lease.fleet_id, leader: lease.holder };
 
 if (isProgram(import.meta.url)) {
   await runDaemon(async config_file => {

@@ -5,18 +5,31 @@ import {
   type CancelAttemptReply,
   CancelAttemptReplySchema,
   CancelAttemptRequestSchema,
+  type ConfigureReply,
+  ConfigureReplySchema,
+  type ConfigureRequest,
+  ConfigureRequestSchema,
   type DrainReply,
   DrainReplySchema,
   DrainRequestSchema,
+  type ProbeReply,
+  ProbeReplySchema,
+  type ProbeRequest,
+  ProbeRequestSchema,
   type RunReply,
   RunReplySchema,
   type RunRequest,
   RunRequestSchema,
   SliceRequestSchema,
   type StopReason,
+  type VerifyReply,
+  VerifyReplySchema,
+  type VerifyRequest,
+  VerifyRequestSchema,
 } from '../protocol/control.ts';
 import { requestJson } from '../protocol/daemon/request.ts';
 import { CcliError } from '../protocol/errors.ts';
+import { VERIFY_LIMIT_MS } from '../protocol/limits.ts';
 import type { Names } from '../protocol/subjects.ts';
 import type { Mandate } from './leadership.ts';
 
@@ -33,6 +46,9 @@ export interface Nodes {
   slice(address: AttemptAddress, index: number, bytes: Uint8Array): Promise<RunReply>;
   cancel(address: AttemptAddress, reason: StopReason): Promise<CancelAttemptReply>;
   drain(node: string, drain: boolean): Promise<DrainReply>;
+  probe(node: string, request: ProbeRequest, limit_ms: number): Promise<ProbeReply>;
+  verify(node: string, request: VerifyRequest): Promise<VerifyReply>;
+  configure(node: string, request: Omit<ConfigureRequest, keyof Mandate | 'v'>): Promise<ConfigureReply>;
   /** Under which its requests go out. */
   mandate(): Mandate;
 }
@@ -47,6 +63,8 @@ interface NodesOptions {
 
 /** A cancel is answered when the attempt has ended, which may take a whole kill ladder. */
 const CANCEL_TIMEOUT_MS = 10_000;
+/** It is answered when the node has it on its disk. */
+const CONFIGURE_TIMEOUT_MS = 10_000;
 
 export function createNodes({ connection, names, mandate, accept_timeout_ms }: NodesOptions): Nodes {
   const silent = (node: string) => () => new CcliError('node_lost', `Node ${node} does not answer.`);
@@ -92,6 +110,33 @@ export function createNodes({ connection, names, mandate, accept_timeout_ms }: N
         reply: DrainReplySchema,
         value: { drain },
         timeout_ms: accept_timeout_ms,
+        onNobody: silent(node),
+      }),
+    probe: (node, value, limit_ms) =>
+      requestJson(connection, {
+        subject: names.node(node, 'probe'),
+        request: ProbeRequestSchema,
+        reply: ProbeReplySchema,
+        value,
+        timeout_ms: limit_ms,
+        onNobody: silent(node),
+      }),
+    verify: (node, value) =>
+      requestJson(connection, {
+        subject: names.node(node, 'verify'),
+        request: VerifyRequestSchema,
+        reply: VerifyReplySchema,
+        value,
+        timeout_ms: VERIFY_LIMIT_MS,
+        onNobody: silent(node),
+      }),
+    configure: (node, value) =>
+      requestJson(connection, {
+        subject: names.node(node, 'configure'),
+        request: ConfigureRequestSchema,
+        reply: ConfigureReplySchema,
+        value: { v: WIRE_VERSION, ...mandate(), ...value },
+        timeout_ms: CONFIGURE_TIMEOUT_MS,
         onNobody: silent(node),
       }),
   };

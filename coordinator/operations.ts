@@ -2,46 +2,42 @@
 import { WIRE_VERSION } from '../protocol/codec.ts';
 import { CcliError } from '../protocol/errors.ts';
 import { CANCEL_WAIT_MS } from '../protocol/limits.ts';
-import type {
-  FleetStatus,
-  ListReply,
-  ListRequest,
-  OperationName,
-  OperationReply,
-  OperationRequest,
-  TaskView,
-} from '../protocol/operation.ts';
+import type { FleetStatus, ListReply, ListRequest, OperationName, TaskView } from '../protocol/operation.ts';
 import { isTerminal } from '../protocol/task.ts';
-import type { CallContext } from './caller.ts';
-import { whyWaiting } from './core/plan.ts';
-import { queuedTask } from './dispatcher.ts';
+import { createAgentOperations } from './agent-operations.ts';
+import type { Operation } from './caller.ts';
+import { createCoordinate } from './coordination/coordinate.ts';
+import type { AgentChange } from './events.ts';
+import { createExplain } from './explain.ts';
 import { countSlots, type Fleet } from './fleet.ts';
+import { type Located, unknownNode } from './locate-agent.ts';
 import { lookUp } from './lookup.ts';
-import type { Mirror, TaskEntry } from './mirror.ts';
+import type { Mirror } from './mirror.ts';
 import type { Nodes } from './nodes.ts';
+import type { Placements } from './placements.ts';
+import type { Planner } from './planner.ts';
+import type { Registry } from './registry.ts';
 import type { TaskStore } from './store.ts';
 import type { StoreUsage } from './store-usage.ts';
 import { createSubmit } from './submit.ts';
+import type { TaskEntry } from './task-entry.ts';
 import { createUpload } from './upload.ts';
 import { agentView, nodeView, taskSummary, taskView } from './views.ts';
 
-/** Each operation throws `CcliError`s only. */
-export type Operations = {
-  readonly [N in OperationName]: (
-    request: OperationRequest<N>,
-    context: CallContext,
-  ) => Promise<OperationReply<N>>;
-};
+export type Operations = { readonly [N in OperationName]: Operation<N> };
 
 interface OperationsOptions {
   readonly store: TaskStore;
   readonly mirror: Mirror;
   readonly fleet: Fleet;
   readonly activate: () => void;
-  readonly nodes: Pick<Nodes, 'drain'>;
+  readonly nodes: Pick<Nodes, 'drain' | 'probe' | 'verify'>;
+  readonly registry: Registry;
+  /** Something was asked of the registry, and is in it. */
+  readonly onAgentChange: (agent: Located, change: AgentChange) => void;
   readonly usage: StoreUsage;
-  /** Milliseconds on the mirror's clock. */
-  readonly clock: () => number;
+  readonly planner: Planner;
+  readonly placements: Placements;
   /** What of the status only the composition root knows. */
   readonly about: () => Omit<FleetStatus, 'nodes' | 'agents' | 'slots' | 'tasks'>;
 }
@@ -50,8 +46,8 @@ const RUN_WAIT_MS = 600_000;
 const LIST_LIMIT = 50;
 
 export function createOperations(options: OperationsOptions): Operations {
-  const { store, mirror, fleet, nodes, usage, activate, clock, about } = options;
-  const submit = createSubmit({ store, mirror, fleet, usage, activate });
+  const { store, mirror, fleet, nodes, usage, registry, planner, activate, about } = options;
+  const submit = createSubmit({ store, mirror, fleet, planner, usage, activate });
   const upload = createUpload({ store, usage });
 
   const find = async (task_id: string): Promise<TaskEntry> => {
@@ -68,10 +64,7 @@ export function createOperations(options: OperationsOptions): Operations {
 
   /** The leader's planner has left a note; another coordinator looks for itself. */
   const waitingFor = (entry: TaskEntry): string | undefined =>
-    entry.state.status === 'queued'
-      ? (entry.waiting_for ??
-        whyWaiting(queuedTask(entry, clock()), fleet.candidates(countSlots(mirror.active()))))
-      : undefined;
+    entry.state.status === 'queued' ? (entry.waiting_for ?? planner.outlook(entry).waits) : undefined;
 
   const isSuspect = ({ state }: TaskEntry): boolean => {
     const node =
@@ -79,9 +72,19 @@ export function createOperations(options: OperationsOptions): Operations {
     return node !== undefined && fleet.node(node)?.alive === false;
   };
 
-  const agents = () => fleet.candidates(countSlots(mirror.active())).map(agentView);
+  const candidates = () => fleet.candidates(countSlots(mirror.active()));
+  const agents = () => candidates().map(agentView);
 
-  return {
+  const operations: Omit<Operations, 'coordinate'> = {
+    ...createAgentOperations({
+      registry,
+      fleet,
+      nodes,
+      candidates,
+      onChanged: options.onAgentChange,
+      now: Date.now,
+    }),
+    explain: createExplain({ find, planner, placements: options.placements }),
     submit: async (request, context) => await view(await submit(request, context)),
     async run({ wait_ms, ...request }, context) {
       const { task_id } = await submit(request, context);
@@ -123,14 +126,7 @@ export function createOperations(options: OperationsOptions): Operations {
           .sort((a, b) => (a.node < b.node ? -1 : 1)),
       }),
     async drain({ node, drain }) {
-      const known = fleet.nodes().map(({ advert }) => advert.node);
-      if (!known.includes(node)) {
-        const there =
-          known.length === 0
-            ? 'none has joined'
-            : `there ${known.length === 1 ? 'is' : 'are'} ${known.sort().join(', ')}`;
-        throw new CcliError('node_unknown', `No node is called "${node}"; ${there}.`);
-      }
+      if (fleet.node(node) === undefined) throw unknownNode(node, fleet.nodes());
       return { node, ...(await nodes.drain(node, drain)) };
     },
     status() {
@@ -156,15 +152,18 @@ export function createOperations(options: OperationsOptions): Operations {
       });
     },
   };
+  return { ...operations, coordinate: createCoordinate(operations) };
 }
 
 /** Newest first; the cursor is the sequence after which the next page goes on. */
-function list(mirror: Mirror, { status, limit = LIST_LIMIT, cursor }: ListRequest): ListReply {
+function list(mirror: Mirror, { status, group, limit = LIST_LIMIT, cursor }: ListRequest): ListReply {
   const before = cursor === undefined ? Number.POSITIVE_INFINITY : Number(cursor);
   if (Number.isNaN(before))
     throw new CcliError('invalid_request', 'The cursor is not one of ours; start without it.');
   const matching = [...mirror.all()]
-    .filter(entry => entry.seq < before && (status === undefined || entry.state.status === status))
+    .filter(entry => entry.seq < before)
+    .filter(entry => status === undefined || entry.state.status === status)
+    .filter(entry => group === undefined || entry.options.group === group)
     .sort((a, b) => b.seq - a.seq);
   const page = matching.slice(0, limit);
   const last = page.at(-1);

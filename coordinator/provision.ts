@@ -37,12 +37,18 @@ const DAY_MS = 86_400_000;
 export interface Stores {
   readonly tasks: KV;
   readonly control: KV;
+  readonly agents: KV;
   readonly blobs: ObjectStore;
   /** For what the stores themselves cannot do: look at a stream, and purge it. */
   readonly manager: JetStreamManager;
   readonly names: Names;
   /** The streams below the stores. */
-  readonly streams: { readonly tasks: string; readonly blobs: string; readonly reports: string };
+  readonly streams: {
+    readonly tasks: string;
+    readonly blobs: string;
+    readonly reports: string;
+    readonly agents: string;
+  };
 }
 
 /**
@@ -69,7 +75,7 @@ export async function provision(
     };
     const control = await bucket(names.controlBucket, MIB);
     const tasks = await bucket(names.tasksBucket, limits.tasks);
-    await bucket(names.agentsBucket, 16 * MIB);
+    const agents = await bucket(names.agentsBucket, 16 * MIB);
     const objm = new Objm(jetstream);
     const blobs = there.has(`OBJ_${names.blobsBucket}`)
       ? await objm.open(names.blobsBucket)
@@ -78,7 +84,7 @@ export async function provision(
     await bound(manager, `OBJ_${names.blobsBucket}`, limits.blobs);
     for (const stream of streams(names, limits)) await upsertStream(manager, stream, there.has(stream.name));
     await claimSchema(control);
-    return { tasks, control, blobs, manager, names, streams: streamNames(names) };
+    return { tasks, control, agents, blobs, manager, names, streams: streamNames(names) };
   } catch (error) {
     if (error instanceof JetStreamApiError && /insufficient (storage|memory)/.test(error.message)) {
       throw new CcliError(
@@ -97,6 +103,7 @@ const streamNames = (names: Names): Stores['streams'] => ({
   tasks: `KV_${names.tasksBucket}`,
   blobs: `OBJ_${names.blobsBucket}`,
   reports: names.reportsStream,
+  agents: `KV_${names.agentsBucket}`,
 });
 
 /**

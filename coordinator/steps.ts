@@ -3,8 +3,9 @@ import { errorFields, type Log } from '../protocol/daemon/log.ts';
 import { CcliError } from '../protocol/errors.ts';
 import { type TaskState, type TaskStep, transition } from '../protocol/task.ts';
 import { refresh } from './lookup.ts';
-import type { Mirror, TaskEntry } from './mirror.ts';
+import type { Mirror } from './mirror.ts';
 import type { TaskStore } from './store.ts';
+import type { TaskEntry } from './task-entry.ts';
 
 export interface Steps {
   /**

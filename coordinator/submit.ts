@@ -6,20 +6,24 @@ import { WIRE_VERSION } from '../protocol/codec.ts';
 import { CcliError, fromErrorBody } from '../protocol/errors.ts';
 import { MAX_PROMPT_BYTES, SUBMIT_WAIT_MS } from '../protocol/limits.ts';
 import type { SubmitRequest } from '../protocol/operation.ts';
-import { type TaskOptions, TaskOptionsSchema, type TaskRequest } from '../protocol/task.ts';
+import { TaskOptionsSchema, type TaskRequest } from '../protocol/task.ts';
 import { cut, fitsInline, type Text, type TextRef } from '../protocol/text.ts';
 import type { CallContext } from './caller.ts';
-import { assess } from './core/placement.ts';
+import { assess } from './core/assess.ts';
+import type { Demand } from './core/placement.ts';
 import type { Fleet } from './fleet.ts';
 import { lookUp } from './lookup.ts';
-import type { Mirror, TaskEntry } from './mirror.ts';
+import type { Mirror } from './mirror.ts';
+import type { Planner } from './planner.ts';
 import type { TaskStore } from './store.ts';
 import type { Need, StoreUsage } from './store-usage.ts';
+import type { TaskEntry } from './task-entry.ts';
 
 interface SubmitOptions {
   readonly store: TaskStore;
   readonly mirror: Mirror;
   readonly fleet: Fleet;
+  readonly planner: Pick<Planner, 'chain'>;
   readonly usage: Pick<StoreUsage, 'refusal' | 'count'>;
   readonly activate: () => void;
 }
@@ -28,7 +32,7 @@ export type Submit = (request: SubmitRequest, context: CallContext) => Promise<T
 
 const LOOK_AGAIN_MS = 100;
 
-export function createSubmit({ store, mirror, fleet, usage, activate }: SubmitOptions): Submit {
+export function createSubmit({ store, mirror, fleet, planner, usage, activate }: SubmitOptions): Submit {
   /** The task an id already names, if it is the same request. @throws CcliError `idempotency_conflict` */
   const existing = async (wanted: TaskRequest): Promise<TaskEntry | undefined> => {
     const found = await store.request(wanted.task_id);
@@ -64,7 +68,8 @@ export function createSubmit({ store, mirror, fleet, usage, activate }: SubmitOp
     const { prompt_bytes, prompt, slices } = readPrompt(submitted);
     const options = TaskOptionsSchema.parse(submitted);
     const task_id = submitted.task_id ?? taskIdFor(caller, submitted.idempotency_key);
-    if (mirror.get(task_id) === undefined) await placeable(fleet, options, prompt_bytes, signal);
+    const demand = { options, prompt_bytes, chain: planner.chain(options) };
+    if (mirror.get(task_id) === undefined) await placeable(fleet, demand, signal);
     const request: TaskRequest = { v: WIRE_VERSION, task_id, caller, prompt, prompt_bytes, options };
     const need = needOf(request);
     const refusal = mirror.get(task_id) === undefined ? usage.refusal(need) : undefined;
@@ -146,14 +151,9 @@ function checkSize(bytes: number): void {
 }
 
 /** Waits while an agent that fits may still appear; refuses what no agent of the fleet can do. */
-async function placeable(
-  fleet: Fleet,
-  options: TaskOptions,
-  prompt_bytes: number,
-  signal: AbortSignal,
-): Promise<void> {
+async function placeable(fleet: Fleet, demand: Demand, signal: AbortSignal): Promise<void> {
   for (let waited_ms = 0; ; waited_ms += LOOK_AGAIN_MS) {
-    const assessment = assess({ options, prompt_bytes }, fleet.candidates(new Map()));
+    const assessment = assess(demand, fleet.candidates(new Map()));
     if (assessment.verdict === 'accept') return;
     const late = waited_ms >= SUBMIT_WAIT_MS || signal.aborted;
     if (assessment.verdict === 'undecided' && late) return;

@@ -4,7 +4,7 @@ import type { AgentView, NodeView, TaskSummary, TaskView } from '../protocol/ope
 import type { TaskResult } from '../protocol/task.ts';
 import type { Candidate } from './core/placement.ts';
 import type { NodeSight } from './fleet.ts';
-import type { TaskEntry } from './mirror.ts';
+import type { TaskEntry } from './task-entry.ts';
 
 /** What stands beside the entry. */
 interface Beside {
@@ -29,6 +29,7 @@ export function taskView(entry: TaskEntry, { result, waiting_for, suspect = fals
     attempts: state.attempts,
     ...(state.error !== undefined && { error: state.error }),
     ...(result !== undefined && answerOf(result)),
+    ...(attempt?.fallback !== undefined && { fallback: attempt.fallback }),
     ...(state.stop_confirmed !== undefined && { stop_confirmed: state.stop_confirmed }),
     created_at_ms: entry.created_at_ms,
     updated_at_ms: Math.max(state.updated_at_ms, entry.created_at_ms),
@@ -43,6 +44,7 @@ const answerOf = (result: TaskResult): Partial<TaskView> => ({
   ...(result.first_chunk_ms !== undefined && { first_chunk_ms: result.first_chunk_ms }),
   ...(result.usage !== undefined && { usage: result.usage }),
   ...(result.model !== undefined && { model: result.model }),
+  ...(result.load_ms !== undefined && { load_ms: result.load_ms }),
   ...(result.cli_version !== undefined && { cli_version: result.cli_version }),
 });
 
@@ -79,14 +81,19 @@ const brief = ({ cause: _cause, ...error }: ErrorBody): ErrorBody => ({
   message: error.message.slice(0, 300),
 });
 
-export function agentView({ status, node, alive, contested, draining, full, used }: Candidate): AgentView {
-  const usable = alive && !contested && !draining && !full && status.enabled && status.health === 'ready';
+export function agentView(candidate: Candidate): AgentView {
+  const { status, node, alive, contested, draining, full, used, registration, allowed } = candidate;
+  const usable =
+    allowed && alive && !contested && !draining && !full && status.enabled && status.health === 'ready';
   return {
     ...status,
     running: used,
     node,
     alive,
     draining,
+    registration,
+    allowed,
+    endpoint: status.endpoint ?? `cli://${node}`,
     available: usable && (status.cooldown_ms ?? 0) === 0 && used < status.max_concurrent,
   };
 }

@@ -1,4 +1,5 @@
 /** Running a helper program to its end. */
+import { limitedSignal } from '../../protocol/daemon/limited-signal.ts';
 import type { Environment } from '../../protocol/daemon/settings.ts';
 import { spawnGuarded } from './guardian.ts';
 
@@ -34,15 +35,16 @@ export async function runCommand(
   child.stdout?.setEncoding('utf8').on('data', (text: string) => {
     printed = (printed + text).slice(-KEPT_CHARACTERS);
   });
-  const limit = AbortSignal.any([AbortSignal.timeout(timeout_ms), ...(signal === undefined ? [] : [signal])]);
+  const limit = limitedSignal(signal === undefined ? [] : [signal], timeout_ms);
   const onAbort = (): void => {
     void child.stop();
   };
-  limit.addEventListener('abort', onAbort, { once: true });
+  limit.signal.addEventListener('abort', onAbort, { once: true });
   const { code, error } = await child.exited;
-  limit.removeEventListener('abort', onAbort);
+  limit.clear();
+  limit.signal.removeEventListener('abort', onAbort);
   signal?.throwIfAborted();
-  if (limit.aborted) throw new Error(`${command} did not end within ${timeout_ms / 1000} s`);
+  if (limit.late()) throw new Error(`${command} did not end within ${timeout_ms / 1000} s`);
   if (code !== 0) {
     const lastLine = printed.trim().split('\n').at(-1) ?? '';
     throw new Error(lastLine === '' ? `${command} ended with code ${code ?? 'unknown'}` : lastLine, {

@@ -11,6 +11,11 @@ export interface FleetOptions {
   readonly nats_url?: string | undefined;
   /** For the node-agent; one gemini agent for this host when absent. */
   readonly config_file?: string | undefined;
+  /**
+   * Ollama servers on which agents may be registered, besides this host's own and those of earlier starts in this state
+   * directory; only without a `config_file`.
+   */
+  readonly ollama?: readonly string[] | undefined;
   readonly environment: Environment;
   /** Told what is going on, a short line each. */
   readonly onStage: (text: string) => void;

@@ -13,6 +13,7 @@ import { type NatsProcess, startNatsProcess } from './nats-process.ts';
 import { findNatsServer, type NatsServer } from './nats-server.ts';
 import { formatVersion } from './nats-version.ts';
 import { hasKey, hostNode, KEY_VARIABLES, nodeOfFile, writeNodeAgentFile } from './node-agent-file.ts';
+import { ollamaEndpoints, rememberedEndpoints } from './ollama-endpoints.ts';
 import type { PartWatch } from './part-watch.ts';
 import type { Programs } from './programs.ts';
 import type { StateDirectory } from './state-directory.ts';
@@ -105,30 +106,44 @@ interface NodeDescription {
 }
 
 /** The operator's file as it stands, or one of ours, with the demo model when there is no key. */
-export async function describeNode({ options, state, lifecycle }: Grounds): Promise<NodeDescription> {
-  const { environment, config_file, onStage } = options;
+export async function describeNode({
+  options,
+  state,
+  lifecycle,
+}: Pick<Grounds, 'state' | 'lifecycle'> & {
+  readonly options: Pick<FleetOptions, 'environment' | 'config_file' | 'ollama' | 'onStage'>;
+}): Promise<NodeDescription> {
+  const { environment, config_file, ollama = [], onStage } = options;
   const named = valueOf(environment, 'CCLI_NODE');
   if (config_file !== undefined) {
+    if (ollama.length > 0) {
+      throw new CcliError(
+        'config_invalid',
+        'With a configuration of its own, the node-agent permits Ollama servers by permit.ollama.endpoints in that file; leave --ollama out.',
+      );
+    }
     const file = resolve(config_file);
     return { node: named ?? (await nodeOfFile(file)) ?? hostNode(), file, demo: false };
   }
   const node = named ?? hostNode();
   const file = join(state.path, 'node-agent.yaml');
+  const ollama_endpoints = ollamaEndpoints(environment, await rememberedEndpoints(state.path, ollama));
   const demo = !hasKey(environment);
   if (!demo) {
-    await writeNodeAgentFile(file, node, undefined);
+    await writeNodeAgentFile(file, { node, demo_url: undefined, ollama_endpoints });
     return { node, file, demo };
   }
   onStage('starting the demo model');
   const model = await startDemoModel();
   lifecycle.defer('the demo model', model.stop);
-  await writeNodeAgentFile(file, node, model.url);
+  await writeNodeAgentFile(file, { node, demo_url: model.url, ollama_endpoints });
   return { node, file, demo };
 }
 
-/** The coordinator never needs the key of a model. */
+/** The coordinator never needs the key of a model. Whoever starts the whole fleet has said which agents are to work. */
 export async function launchCoordinator(grounds: Grounds, nats: Nats): Promise<void> {
-  const environment = without(nats.environment, KEY_VARIABLES);
+  const CCLI_DISCOVERED = valueOf(nats.environment, 'CCLI_DISCOVERED') ?? 'allow';
+  const environment = { ...without(nats.environment, KEY_VARIABLES), CCLI_DISCOVERED };
   await launch(grounds, 'coordinator', {
     program: grounds.programs.coordinator,
     args: [],

@@ -26,18 +26,23 @@ export const hostNode = (): string =>
     .replace(/^[-_]+/, '')
     .slice(0, 63) || 'node';
 
-/** @param demo_url where the demo model listens; absent when the operator has a key. */
-export async function writeNodeAgentFile(
-  path: string,
-  node: string,
-  demo_url: string | undefined,
-): Promise<void> {
+interface NodeFile {
+  readonly node: string;
+  /** Where the demo model listens; absent when the operator has a key. */
+  readonly demo_url: string | undefined;
+  /** Ollama servers on which agents may be registered. */
+  readonly ollama_endpoints: readonly string[];
+}
+
+export async function writeNodeAgentFile(path: string, file: NodeFile): Promise<void> {
+  const { node, demo_url, ollama_endpoints } = file;
   const access =
     demo_url === undefined
       ? { pass_env: KEY_VARIABLES }
       : { env: { GOOGLE_GEMINI_BASE_URL: demo_url, GEMINI_API_KEY: 'demo-key-of-the-built-in-model' } };
   const config = {
     node,
+    permit: { ollama: { endpoints: ollama_endpoints } },
     agents: [
       { id: `${node.slice(0, 56)}-gemini`, agent_type: 'cli_gemini', driver: 'acp', model: MODEL, ...access },
     ],

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
-import { createMirror, type Mirror, type TaskEntry } from '../../coordinator/mirror.ts';
+import { createMirror, type Mirror } from '../../coordinator/mirror.ts';
 import { createSteps, type Steps } from '../../coordinator/steps.ts';
 import type { TaskStore } from '../../coordinator/store.ts';
+import type { TaskEntry } from '../../coordinator/task-entry.ts';
 import { createLog } from '../../protocol/daemon/log.ts';
 import type { TaskStep } from '../../protocol/task.ts';
 import { testTaskStore } from './task-store.ts';

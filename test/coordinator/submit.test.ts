@@ -50,7 +50,14 @@ async function door(...agents: readonly string[]) {
     const activate = (): void => {
       activations += 1;
     };
-    const submit = createSubmit({ store, mirror, fleet, usage, activate });
+    const submit = createSubmit({
+      store,
+      mirror,
+      fleet,
+      planner: { chain: () => undefined },
+      usage,
+      activate,
+    });
     return (request: SubmitRequest, caller = 'local') =>
       submit(request, { caller, signal: new AbortController().signal });
   };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { TaskEntry } from '../../coordinator/mirror.ts';
+import type { TaskEntry } from '../../coordinator/task-entry.ts';
 import { agentView, nodeView, taskSummary, taskView } from '../../coordinator/views.ts';
 import {
   AgentViewSchema,

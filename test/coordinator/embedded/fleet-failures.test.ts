@@ -5,7 +5,9 @@ import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { startFleet } from '../../../coordinator/embedded/fleet.ts';
 import { readRuntimeFile } from '../../../coordinator/embedded/runtime-file.ts';
+import { agentView } from '../../support/agent-view.ts';
 import { built } from '../../support/built.ts';
+import { FLEET_STATUS } from '../../support/fleet-status.ts';
 import { testNats } from '../../support/nats-server.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 
@@ -19,30 +21,11 @@ const module = (path: string): string => JSON.stringify(pathToFileURL(built(path
 const coordinatorWith = (agents: readonly object[]): string => `
 import { connect } from ${module('protocol/daemon/connect.ts')};
 const nats = await connect({ url: process.env.CCLI_NATS_URL }, { name: 'fake', patience: 'daemon' });
-const replies = ${JSON.stringify({ status: STATUS, nodes: { nodes: [NODE] }, agents: { agents } })};
+const replies = ${JSON.stringify({ status: FLEET_STATUS, nodes: { nodes: [NODE] }, agents: { agents } })};
 for (const [name, reply] of Object.entries(replies))
   nats.subscribe(process.env.CCLI_PREFIX + '.' + name, { callback: (_, m) => m.respond(JSON.stringify(reply)) });
 ${IDLE}`;
 
-const STATUS = {
-  version: '1',
-  coordinator_id: 'fake',
-  epoch: 1,
-  fleet_id: 'f',
-  role: 'leader',
-  uptime_ms: 0,
-  store: {
-    tasks: { bytes: 0, max_bytes: 1 },
-    blobs: { bytes: 0, max_bytes: 1 },
-    reports: { bytes: 0, max_bytes: 1 },
-  },
-  nats: { server_version: '2.15.1', url: 'x', durability: 'power_cut' },
-  nodes: { alive: 1, lost: 0 },
-  agents: { available: 0, total: 1 },
-  slots: { free: 0, total: 1 },
-  tasks: { queued: 0, assigned: 0, running: 0, completed: 0, failed: 0, cancelled: 0 },
-  malformed: { adverts: 0, reports: 0 },
-};
 const NODE = {
   node: 'here',
   instance_id: 'i',
@@ -63,27 +46,7 @@ const NODE = {
   running: 0,
   slots: 2,
 };
-const AGENT = {
-  agent_id: 'here-gemini',
-  agent_type: 'cli_gemini',
-  driver: 'acp',
-  specialty: ['general_ai'],
-  labels: {},
-  priority: 0,
-  max_concurrent: 2,
-  running: 0,
-  enabled: true,
-  health: 'ready',
-  signed_in: 'yes',
-  warm: true,
-  tool_policy: 'deny',
-  timeout_ms: 1000,
-  max_prompt_bytes: 1000,
-  node: 'here',
-  alive: true,
-  draining: false,
-  available: true,
-};
+const AGENT = agentView('here-gemini', { node: 'here', registration: 'discovered' });
 
 async function fleetOf(
   coordinator: string,
