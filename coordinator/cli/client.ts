@@ -12,7 +12,13 @@ import type { z } from 'zod';
 import { decode, encode } from '../../protocol/codec.ts';
 import { connect, redactUrl, requestError } from '../../protocol/daemon/connect.ts';
 import { CcliError, fromErrorBody } from '../../protocol/errors.ts';
-import { CANCEL_WAIT_MS, SUBMIT_WAIT_MS } from '../../protocol/limits.ts';
+import {
+  CANCEL_WAIT_MS,
+  DEFAULT_BUDGET_MS,
+  REGISTER_LIMIT_MS,
+  SUBMIT_WAIT_MS,
+  VERIFY_LIMIT_MS,
+} from '../../protocol/limits.ts';
 import { ErrorReplySchema, OPERATIONS } from '../../protocol/operation.ts';
 import { type Names, names } from '../../protocol/subjects.ts';
 import type { CallContext } from '../caller.ts';
@@ -80,6 +86,14 @@ function createOperations(connection: NatsConnection, subjects: Names, address: 
     agents: (request, context) => call(OPERATIONS.agents, request, context),
     nodes: (request, context) => call(OPERATIONS.nodes, request, context),
     drain: (request, context) => call(OPERATIONS.drain, request, context),
+    explain: (request, context) => call(OPERATIONS.explain, request, context),
+    coordinate: (request, context) =>
+      call(OPERATIONS.coordinate, request, context, request.budget_ms ?? DEFAULT_BUDGET_MS),
+    register: (request, context) => call(OPERATIONS.register, request, context, REGISTER_LIMIT_MS),
+    update: (request, context) => call(OPERATIONS.update, request, context),
+    remove: (request, context) => call(OPERATIONS.remove, request, context),
+    verify: (request, context) => call(OPERATIONS.verify, request, context, VERIFY_LIMIT_MS),
+    registration: (request, context) => call(OPERATIONS.registration, request, context),
     status: (request, context) => call(OPERATIONS.status, request, context),
   };
 }

@@ -4,10 +4,11 @@ import { AGENT_TYPES, SPECIALTIES } from '../../protocol/agent.ts';
 import { addressProblem } from '../../protocol/daemon/connect.ts';
 import { CcliError } from '../../protocol/errors.ts';
 import { MAX_DEADLINE_MS, MAX_TIMEOUT_MS } from '../../protocol/limits.ts';
-import { parseDuration } from '../../protocol/quantity.ts';
+import { parseDuration, parseSize } from '../../protocol/quantity.ts';
 import { NAME_PATTERN, TASK_ID_PATTERN } from '../../protocol/subjects.ts';
 import type { TaskOptions } from '../../protocol/task.ts';
 import type { FleetFlags } from './discovery.ts';
+import { parseChain } from './fallback-chain.ts';
 
 export interface CommonFlags extends FleetFlags {
   readonly json?: true;
@@ -24,6 +25,9 @@ export interface PromptFlags extends CommonFlags {
   readonly maxAttempts?: number;
   readonly maxWait?: number;
   readonly deadline?: number;
+  readonly fallback?: string[];
+  readonly session?: string;
+  readonly gpuMemory?: number;
 }
 
 const parseDurationUpTo =
@@ -49,6 +53,17 @@ export const parseInteger =
 export function parseTaskId(text: string): string {
   if (TASK_ID_PATTERN.test(text)) return text;
   throw new InvalidArgumentError('A task id has letters, digits, "-" and "_", at most 64.');
+}
+
+function parseSessionId(text: string): string {
+  if (TASK_ID_PATTERN.test(text)) return text;
+  throw new InvalidArgumentError('A session id has letters, digits, "-" and "_", at most 64.');
+}
+
+function parseMemory(text: string): number {
+  const bytes = parseSize(text);
+  if (bytes !== undefined && bytes > 0) return bytes;
+  throw new InvalidArgumentError('Write it like 20GiB or 512MiB.');
 }
 
 export function parseName(text: string): string {
@@ -91,6 +106,22 @@ export function withPromptOptions(command: Command): Command {
     .addOption(option('--specialty <specialty>', 'any agent with this specialty').choices(SPECIALTIES))
     .addOption(option('--model <model>', 'a model other than the one the agent uses by itself'))
     .addOption(
+      option('--gpu-memory <size>', 'an agent whose GPUs have that much memory in all, like 20GiB').argParser(
+        parseMemory,
+      ),
+    )
+    .addOption(
+      option(
+        '--fallback <chain>',
+        'agents or types, like "walnut-gemini -> cli_qwen -> ollama": each stands in while those before it cool down, are lost or keep failing',
+      ).argParser(parseChain),
+    )
+    .addOption(
+      option('--session <id>', 'go on with a conversation: earlier prompts and answers are known').argParser(
+        parseSessionId,
+      ),
+    )
+    .addOption(
       option('--timeout <duration>', 'longest one attempt may take, like 300s').argParser(parseDurationFlag),
     )
     .addOption(
@@ -121,5 +152,8 @@ export function taskOptions(flags: PromptFlags): TaskOptions {
     ...(flags.deadline !== undefined && { deadline_ms: flags.deadline }),
     ...(flags.maxAttempts !== undefined && { max_attempts: flags.maxAttempts }),
     ...(flags.priority !== undefined && { priority: flags.priority }),
+    ...(flags.fallback !== undefined && { fallback: flags.fallback }),
+    ...(flags.session !== undefined && { session_id: flags.session }),
+    ...(flags.gpuMemory !== undefined && { min_gpu_memory_bytes: flags.gpuMemory }),
   };
 }

@@ -2,8 +2,10 @@
 import { Command } from 'commander';
 import { EXIT_MEANINGS } from '../../protocol/errors.ts';
 import type { Action } from './action.ts';
+import { addAgentCommands } from './commands/agents.ts';
 import { addBackupCommands } from './commands/backup.ts';
 import { addCompletion } from './commands/completion.ts';
+import { addCoordinateCommand } from './commands/coordinate.ts';
 import { addDaemons } from './commands/daemon.ts';
 import { addFleetCommands } from './commands/fleet.ts';
 import { addNodeCommands } from './commands/node.ts';
@@ -46,8 +48,10 @@ Examples:
   addBackupCommands(program, action);
   program.commandsGroup('Tasks:');
   addRun(program, action);
+  addCoordinateCommand(program, action);
   addTaskCommands(program, action);
   program.commandsGroup('What there is:');
+  addAgentCommands(program, action);
   addFleetCommands(program, action);
   program.commandsGroup('Shell:');
   addCompletion(program, action);

@@ -84,7 +84,7 @@ function usageError(error: CommanderError): CcliError {
   const text = error.message
     .replace(/^error: /, '')
     .replace(/\n\(Did you mean (.*)\?\)$/s, ' (did you mean $1?)');
-  return new CcliError('invalid_request', `${text.replace(/[.?)]$/, '$&')}; see \`ccli help\`.`);
+  return new CcliError('invalid_request', `${text.replace(/\.$/, '')}; see \`ccli help\`.`);
 }
 
 /** A command line that could not be parsed may still have asked for JSON. */

@@ -11,7 +11,7 @@ import { waitForEnd } from './follow.ts';
 import type { Interrupts } from './interrupts.ts';
 import { withWayBack } from './outage.ts';
 import type { Progress } from './progress.ts';
-import { duration } from './render/quantity.ts';
+import { standIn, took } from './render/task.ts';
 import { createStages } from './stages.ts';
 import { listen } from './stream/live.ts';
 import { newTaskId } from './task-id.ts';
@@ -61,12 +61,16 @@ export async function runPrompt(cli: Cli, client: Client, run: PromptRun): Promi
     };
     const view = isTerminal(submitted.status) ? submitted : await follow(client, task_id, run, onView);
     stages.onView(view);
-    const took = duration(performance.now() - startedAt);
+    const elapsed_ms = performance.now() - startedAt;
     progress.pause();
     const code = await showEnd(view, { cli, operations, context, output: answer ?? { end: cli.json } });
     // Done is what has been written.
     await cli.stdout.flush();
-    if (view.status === 'completed' && !cli.stdout.gone.aborted) progress.note(`done in ${took}`);
+    if (view.status === 'completed' && !cli.stdout.gone.aborted) {
+      progress.note(`done in ${took(elapsed_ms, view)}`);
+      const stoodIn = standIn(view);
+      if (stoodIn !== undefined) progress.note(stoodIn);
+    }
     return code;
   } catch (error) {
     if (interrupts.second.aborted) {

@@ -1,12 +1,11 @@
 import type { Command } from 'commander';
-import { ERRORS } from '../../../protocol/errors.ts';
 import type { CallContext } from '../../caller.ts';
 import type { Operations } from '../../operations.ts';
 import type { Action } from '../action.ts';
 import { CALLER, type Cli } from '../cli.ts';
 import { type CommonFlags, withFleetOptions } from '../options.ts';
 import type { Colors } from '../render/colors.ts';
-import { agentTable, nodeTable, statusDetails } from '../render/fleet.ts';
+import { nodeTable, statusDetails } from '../render/fleet.ts';
 
 export function addFleetCommands(program: Command, action: Action): void {
   const add = (name: string, description: string, filter: string): Command =>
@@ -14,12 +13,6 @@ export function addFleetCommands(program: Command, action: Action): void {
       'after',
       `\nExamples:\n  ccli ${name}\n  ccli ${name} --json | jq ${filter}`,
     );
-  const agents = show(
-    (operations, context) => operations.agents({}, context),
-    ({ agents }, colors) => (agents.length === 0 ? undefined : agentTable(agents, colors)),
-    ERRORS.no_agents.says,
-  );
-  add('agents', 'list the agents', '-r ".agents[] | select(.available) | .agent_id"').action(action(agents));
   const nodes = show(
     (operations, context) => operations.nodes({}, context),
     ({ nodes }, colors) => (nodes.length === 0 ? undefined : nodeTable(nodes, colors)),

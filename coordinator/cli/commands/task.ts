@@ -19,8 +19,9 @@ import {
 } from '../options.ts';
 import { withWayBack } from '../outage.ts';
 import { silentProgress } from '../progress.ts';
+import { explanation } from '../render/explain.ts';
 import { duration } from '../render/quantity.ts';
-import { taskDetails, taskTable } from '../render/task.ts';
+import { standIn, taskDetails, taskTable } from '../render/task.ts';
 import { createStages } from '../stages.ts';
 import { tailTask } from '../tail.ts';
 
@@ -28,8 +29,14 @@ interface WaitFlags extends CommonFlags {
   readonly timeout?: number;
 }
 
+interface ShowFlags extends CommonFlags {
+  readonly why?: true;
+  readonly attempt?: number;
+}
+
 interface ListFlags extends CommonFlags {
   readonly status?: TaskStatus;
+  readonly group?: string;
   readonly limit: number;
 }
 
@@ -50,7 +57,16 @@ export function addTaskCommands(program: Command, action: Action): void {
     );
 
   one('show', 'show a task: its attempts, timings and error')
-    .addHelpText('after', '\nExamples:\n  ccli task show ID\n  ccli task show --json ID | jq .attempts')
+    .addOption(new Option('--why', 'show each agent with the reason it was or was not chosen'))
+    .addOption(
+      new Option('--attempt <n>', 'of this attempt; the last one otherwise')
+        .argParser(parseInteger(1, Number.MAX_SAFE_INTEGER))
+        .implies({ why: true }),
+    )
+    .addHelpText(
+      'after',
+      '\nExamples:\n  ccli task show ID\n  ccli task show --why --attempt 1 ID\n  ccli task show --json ID | jq .attempts',
+    )
     .action(action(show));
   one('wait', 'wait for the end of a task and print its answer')
     .addOption(new Option('--timeout <duration>', 'longest to wait, like 60s').argParser(parseDurationFlag))
@@ -72,17 +88,29 @@ export function addTaskCommands(program: Command, action: Action): void {
     .action(action(cancel));
   withFleetOptions(task.command('list').description('list tasks, newest first'))
     .addOption(new Option('--status <status>', 'only these').choices(TASK_STATUSES))
+    .addOption(
+      new Option('--group <id>', 'only those of this coordination, see `ccli coordinate`').argParser(
+        parseTaskId,
+      ),
+    )
     .addOption(new Option('--limit <n>', 'how many at most').default(20).argParser(parseInteger(1, 100_000)))
     .addHelpText(
       'after',
-      '\nExamples:\n  ccli task list --status failed\n  ccli task list --limit 100 --json | jq -r ".tasks[].task_id"',
+      '\nExamples:\n  ccli task list --status failed\n  ccli task list --group ID\n  ccli task list --limit 100 --json | jq -r ".tasks[].task_id"',
     )
     .action(action(list));
 }
 
-async function show(cli: Cli, task_id: string, flags: CommonFlags): Promise<number> {
+async function show(cli: Cli, task_id: string, flags: ShowFlags): Promise<number> {
   return await cli.withClient(flags, async ({ operations }) => {
     const context = { caller: CALLER, signal: never() };
+    if (flags.why === true) {
+      const { attempt } = flags;
+      const reply = await operations.explain({ task_id, ...(attempt !== undefined && { attempt }) }, context);
+      if (flags.json === true) cli.json(reply);
+      else cli.stdout.write(explanation(reply, cli.stdout.colors));
+      return 0;
+    }
     const view = await operations.get({ task_id }, context);
     if (flags.json === true) cli.json(await wholeView(operations, view, context));
     else cli.stdout.write(taskDetails(view, cli.stdout.colors, Date.now()));
@@ -110,12 +138,15 @@ async function wait(cli: Cli, task_id: string, flags: WaitFlags): Promise<number
         },
       });
       progress.pause();
-      return await showEnd(view, {
+      const code = await showEnd(view, {
         cli,
         operations,
         context: { caller: CALLER, signal: interrupted },
         output: flags.json === true ? { end: cli.json } : createAnswer(cli.stdout, progress),
       });
+      const stoodIn = standIn(view);
+      if (code === 0 && stoodIn !== undefined) progress.note(stoodIn);
+      return code;
     } catch (error) {
       if (limit?.aborted !== true || interrupted.aborted) throw error;
       throw new CcliError(
@@ -199,6 +230,7 @@ async function list(cli: Cli, flags: ListFlags): Promise<number> {
         {
           limit: Math.min(PAGE, flags.limit - tasks.length),
           ...(flags.status !== undefined && { status: flags.status }),
+          ...(flags.group !== undefined && { group: flags.group }),
           ...(cursor !== undefined && { cursor }),
         },
         { caller: CALLER, signal: never() },

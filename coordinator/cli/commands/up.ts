@@ -26,6 +26,7 @@ import { runPrompt } from '../run-prompt.ts';
 interface UpFlags extends PromptFlags {
   readonly port?: number;
   readonly config?: string;
+  readonly ollama?: string[];
 }
 
 export function addUp(program: Command, action: Action): void {
@@ -41,6 +42,12 @@ export function addUp(program: Command, action: Action): void {
     )
     .addOption(natsOption('use this NATS server instead of starting one'))
     .addOption(new Option('--config <file>', 'configuration of the node-agent'))
+    .addOption(
+      new Option(
+        '--ollama <url>',
+        "an Ollama server to register agents on, besides this machine's; remembered for later starts; may be repeated",
+      ).argParser((url, before: readonly string[] | undefined) => [...(before ?? []), url]),
+    )
     .addHelpText(
       'after',
       `
@@ -49,7 +56,8 @@ Without a prompt the fleet stays up until Ctrl-C.
 
 Examples:
   ccli up "What is 2+2?"
-  ccli up --state ./fleet --port 4222`,
+  ccli up --state ./fleet --port 4222
+  ccli up --ollama http://10.0.0.7:11434`,
     );
   withPromptOptions(up).addOption(jsonOption()).addOption(quietOption()).action(action(upCommand));
 }
@@ -89,6 +97,7 @@ async function start(cli: Cli, flags: UpFlags, progress: Progress, interrupts: I
     ...(flags.port !== undefined && { port: flags.port }),
     ...(flags.nats !== undefined && { nats_url: flags.nats }),
     ...(flags.config !== undefined && { config_file: resolve(flags.config) }),
+    ...(flags.ollama !== undefined && { ollama: flags.ollama }),
   });
   if (fleet.warning !== undefined) progress.note(fleet.warning);
   for (const sentence of fleet.unusable ?? []) progress.note(sentence);
@@ -148,7 +157,7 @@ async function once(
 
 /** @throws CcliError `state_in_use` when a flag says how a fleet is to be started that is up already. */
 function refuseStartFlags(cli: Cli, flags: UpFlags): void {
-  const given = (['config', 'nats', 'port'] as const).filter(name => flags[name] !== undefined);
+  const given = (['config', 'nats', 'ollama', 'port'] as const).filter(name => flags[name] !== undefined);
   if (given.length === 0) return;
   const names = given.map(name => `--${name}`).join(' and ');
   throw new CcliError(

@@ -1,52 +1,10 @@
-/** Agents, nodes and the fleet as a whole, for people. */
+/** Nodes and the fleet as a whole, for people. */
 import { STORE_FULL_SHARE } from '../../../protocol/limits.ts';
-import type { AgentView, FleetStatus, NodeView, OperationReply } from '../../../protocol/operation.ts';
+import type { FleetStatus, NodeView, OperationReply } from '../../../protocol/operation.ts';
 import { TASK_STATUSES } from '../../../protocol/task.ts';
 import type { Colors } from './colors.ts';
 import { duration, size } from './quantity.ts';
 import { properties, table } from './table.ts';
-
-export function agentTable(agents: readonly AgentView[], colors: Colors): string {
-  const head = ['AGENT', 'TYPE', 'NODE', 'STATUS', 'SLOTS', 'MODEL', 'SPECIALTY', 'CLI', 'NODE.JS'];
-  const rows = agents.map(agent => [
-    agent.agent_id,
-    agent.agent_type,
-    agent.node,
-    agentStatus(agent, colors),
-    `${agent.running}/${agent.max_concurrent}`,
-    agent.model ?? '-',
-    agent.specialty.join(','),
-    agent.cli_version ?? '-',
-    agent.node_version ?? '-',
-  ]);
-  return table(head, rows, colors) + agents.flatMap(agent => remarks(agent, colors)).join('');
-}
-
-/** What is too long for a cell. */
-function remarks(agent: AgentView, { dim }: Colors): string[] {
-  const { agent_id, driver, cooldown_ms = 0, cooldown_code, fallback_driver } = agent;
-  const lines: string[] = [];
-  if (cooldown_ms > 0) {
-    const why = cooldown_code === undefined ? '' : `${cooldown_code}, `;
-    lines.push(`${agent_id} is cooling down: ${why}${duration(cooldown_ms)} left`);
-  }
-  if (fallback_driver !== undefined)
-    lines.push(`${agent_id} keeps failing by ${driver}; ${fallback_driver} stands in`);
-  return lines.map(line => `${dim(line)}\n`);
-}
-
-/** The nearest reason why nothing would be placed there, or that something would. */
-function agentStatus(agent: AgentView, { green, yellow, red, dim }: Colors): string {
-  if (!agent.alive) return red('lost');
-  if (!agent.enabled) return dim('disabled');
-  if (agent.draining) return yellow('draining');
-  if (agent.health === 'unavailable') return red(agent.problem?.code ?? 'unavailable');
-  if (agent.health === 'starting') return yellow('starting');
-  if (agent.cooldown_ms !== undefined && agent.cooldown_ms > 0)
-    return yellow(`cooling ${duration(agent.cooldown_ms)}`);
-  if (agent.running >= agent.max_concurrent) return yellow('busy');
-  return agent.available ? green(agent.warm ? 'ready, warm' : 'ready') : yellow('not available');
-}
 
 export function nodeTable(nodes: readonly NodeView[], colors: Colors): string {
   const head = ['NODE', 'STATUS', 'AGENTS', 'SLOTS', 'LOAD', 'MEMORY', 'GPUS', 'VERSION', 'NODE.JS', 'UP'];
@@ -62,7 +20,12 @@ export function nodeTable(nodes: readonly NodeView[], colors: Colors): string {
     node.node_js,
     duration(node.uptime_ms),
   ]);
-  return table(head, rows, colors);
+  const below = nodes.flatMap(({ node, ollama_endpoints }) =>
+    ollama_endpoints.length === 0
+      ? []
+      : [`${colors.dim(`${node} permits Ollama agents on ${ollama_endpoints.join(', ')}`)}\n`],
+  );
+  return table(head, rows, colors) + below.join('');
 }
 
 function nodeStatus(node: NodeView, { green, yellow, red }: Colors): string {
@@ -133,6 +96,13 @@ export function statusDetails(status: FleetStatus, colors: Colors): string {
       ['warning', storeWarning(status, colors)],
       ['nodes', `${nodes.alive} alive${nodes.lost > 0 ? colors.red(`, ${nodes.lost} lost`) : ''}`],
       ['agents', `${agents.available} of ${agents.total} available`],
+      [
+        'registration',
+        status.registration === 'off'
+          ? colors.yellow('off; `ccli agents registration on` allows it again')
+          : undefined,
+      ],
+      ['discovered', status.discovered === 'allow' ? 'agents work without being registered' : undefined],
       ['slots', `${slots.free} of ${slots.total} free`],
       ['tasks', tasks],
       ['malformed', malformed(status, colors)],

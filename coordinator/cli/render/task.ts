@@ -1,6 +1,7 @@
 /** Tasks for people: one in detail, many in a table. */
 import type { TaskSummary, TaskView } from '../../../protocol/operation.ts';
 import { isTerminal, type TaskStatus } from '../../../protocol/task.ts';
+import { chainText } from '../fallback-chain.ts';
 import type { Colors } from './colors.ts';
 import { age, duration, size } from './quantity.ts';
 import { properties, table } from './table.ts';
@@ -43,6 +44,7 @@ export function taskDetails(view: TaskView, colors: Colors, now_ms: number): str
       ['waiting for', view.waiting_for],
       ['agent', view.agent_id],
       ['node', view.node],
+      ['fallback', view.fallback?.why],
       ['suspect', view.suspect === true ? colors.yellow(suspicion(view)) : undefined],
       ['model', view.model ?? view.options.model],
       ['asked for', asked(view)],
@@ -56,9 +58,10 @@ export function taskDetails(view: TaskView, colors: Colors, now_ms: number): str
         'first chunk',
         view.first_chunk_ms === undefined ? undefined : `after ${duration(view.first_chunk_ms)}`,
       ],
+      ['model loaded', view.load_ms === undefined ? undefined : `in ${duration(view.load_ms)}`],
       ['started', view.warm === undefined ? undefined : view.warm ? 'warm' : 'cold'],
       ['tokens', tokens(view)],
-      ['cli', view.cli_version],
+      ['version', view.cli_version],
       ['caller', view.caller],
       ['stop', stop(view)],
       [
@@ -84,6 +87,17 @@ export function taskDetails(view: TaskView, colors: Colors, now_ms: number): str
   return `${facts}\n${attempts}`;
 }
 
+/** Who stood in for the agents that were to come first, and why. */
+export const standIn = ({ agent_id, fallback }: TaskView): string | undefined =>
+  fallback === undefined ? undefined : `answered by ${agent_id ?? 'an agent'} as a fallback: ${fallback.why}`;
+
+/** Worth a word: a person has noticed the wait. */
+const NOTICED_MS = 500;
+
+/** How long it took, and what of that went into loading the model. */
+export const took = (ms: number, { load_ms = 0 }: TaskView): string =>
+  load_ms < NOTICED_MS ? duration(ms) : `${duration(ms)}, ${duration(load_ms)} of it to load the model`;
+
 const suspicion = ({ node }: TaskView): string =>
   `${node === undefined ? 'its node' : `node ${node}`} is silent; if it stays so, the task is tried elsewhere`;
 
@@ -92,6 +106,12 @@ function asked({ options }: TaskView): string | undefined {
     options.agent_id === undefined ? undefined : `agent ${options.agent_id}`,
     options.agent_type === undefined ? undefined : `type ${options.agent_type}`,
     options.specialty === undefined ? undefined : `specialty ${options.specialty}`,
+    options.min_gpu_memory_bytes === undefined
+      ? undefined
+      : `${size(options.min_gpu_memory_bytes)} of GPU memory`,
+    options.fallback === undefined ? undefined : `fallback ${chainText(options.fallback)}`,
+    options.session_id === undefined ? undefined : `session ${options.session_id}`,
+    options.group === undefined ? undefined : `group ${options.group}`,
     options.timeout_ms === undefined ? undefined : `timeout ${duration(options.timeout_ms)}`,
     options.max_queue_ms === undefined ? undefined : `at most ${duration(options.max_queue_ms)} in the queue`,
     options.deadline_ms === undefined ? undefined : `ended within ${duration(options.deadline_ms)}`,

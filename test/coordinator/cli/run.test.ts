@@ -93,6 +93,12 @@ describe('ccli run into a pipe', () => {
       'cli_gemini',
       '--specialty',
       'profiler',
+      '--gpu-memory',
+      '20GiB',
+      '--fallback',
+      'cli_gemini -> cli_qwen, ollama',
+      '--session',
+      'S-1',
       'hi',
     ]);
     expect(code).toBe(0);
@@ -107,7 +113,43 @@ describe('ccli run into a pipe', () => {
       max_queue_ms: 60_000,
       max_attempts: 1,
       priority: -3,
+      min_gpu_memory_bytes: 20 * 1024 ** 3,
+      fallback: ['cli_gemini', 'cli_qwen', 'ollama'],
+      session_id: 'S-1',
     });
+  });
+
+  test.each([
+    [['--fallback', 'cli_gemini -> '], 'A member is missing'],
+    [['--fallback', 'Gemini'], '"Gemini" is no type or id'],
+    [['--fallback', 'a,b,a'], '"a" stands in it twice'],
+    [['--fallback', 'a,b,c,d,e,f,g,h,i'], 'At most 8'],
+    [['--session', 'a b'], 'A session id has'],
+    [['--gpu-memory', '20G'], '20GiB'],
+  ])('refuses %j', async (args, says) => {
+    const { at, coordinator } = await fleet(echo);
+    const { code, err } = await ccli(['run', ...at, ...args, 'hi']);
+    expect(code).toBe(2);
+    expect(err).toContain(says);
+    expect(coordinator.submits).toEqual([]);
+  });
+
+  test('says on stderr who stood in for the first choice and why, and how long the model took to load', async () => {
+    const { at } = await fleet(echo, {
+      wrap: ({ get }) => ({
+        get: async (request, context) => ({
+          ...(await get(request, context)),
+          load_ms: 8_100,
+          fallback: { position: 2, why: 'cli_gemini cools down for 40 s, cli_qwen is lost' },
+        }),
+      }),
+    });
+    const { out, err } = await ccli(['run', ...at, 'hi']);
+    expect(out).toBe('you said: hi');
+    expect(err).toMatch(/^done in [^,]*, 8.1 s of it to load the model$/m);
+    expect(err).toMatch(
+      /^answered by walnut-gemini as a fallback: cli_gemini cools down for 40 s, cli_qwen is lost$/m,
+    );
   });
 
   test.each([

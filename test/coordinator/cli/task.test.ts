@@ -143,6 +143,21 @@ describe('ccli task wait', () => {
   });
 });
 
+test('ccli task wait says on stderr who stood in for the first choice', async () => {
+  const fallback = { position: 1, why: 'cli_gemini is lost' };
+  const { at, submit } = await fleet({
+    wrap: ({ get }) => ({
+      get: async (request, context) => ({ ...(await get(request, context)), fallback }),
+    }),
+  });
+  const task = await submit();
+  task.start();
+  task.complete('x');
+  const { out, err } = await ccli(['task', 'wait', ...at, task.task_id]);
+  expect(out).toBe('x');
+  expect(err).toContain('answered by walnut-gemini as a fallback: cli_gemini is lost\n');
+});
+
 describe('ccli task tail', () => {
   test('prints what was said before it came, then the rest as it comes', async () => {
     const { at, submit } = await fleet({ keepOutput: true });
@@ -282,6 +297,20 @@ describe('ccli task list', () => {
     expect(tasks.map(({ task_id }) => task_id)).toEqual([task.task_id]);
   });
 
+  test('asks for the tasks of one coordination', async () => {
+    const asked: unknown[] = [];
+    const { at } = await fleet({
+      wrap: () => ({
+        list: request => {
+          asked.push(request);
+          return Promise.resolve({ tasks: [] });
+        },
+      }),
+    });
+    expect((await ccli(['task', 'list', '--group', 'c1', '--limit', '5', ...at])).code).toBe(0);
+    expect(asked).toEqual([{ limit: 5, group: 'c1' }]);
+  });
+
   test('an empty list prints nothing on stdout', async () => {
     const { at } = await fleet();
     expect(await ccli(['task', 'list', ...at])).toEqual({ code: 0, out: '', err: 'no tasks\n' });
@@ -314,6 +343,77 @@ describe('ccli task show', () => {
       status: 'failed',
       error: { code: 'slots_taken' },
     });
+  });
+});
+
+describe('ccli task show --why', () => {
+  const considered = [
+    { agent_id: 'walnut-gemini', node: 'walnut', verdict: 'chosen', why: 'priority 10' },
+    { agent_id: 'ash-llama3', node: 'walnut', verdict: 'eligible', why: 'priority 0' },
+    {
+      agent_id: 'oak-qwen',
+      node: 'oak',
+      verdict: 'waiting',
+      why: 'all 2 slots are taken',
+      code: 'slots_taken',
+    },
+    { agent_id: 'elm-codex', node: 'elm', verdict: 'excluded', why: 'disabled', code: 'agent_disabled' },
+  ] as const;
+
+  test('shows each agent with the reason it was or was not chosen', async () => {
+    const { at } = await fleet({
+      wrap: () => ({
+        explain: ({ task_id }) =>
+          Promise.resolve({ task_id, attempt: 2, considered: [...considered], left_out: 7 }),
+      }),
+    });
+    expect(await ccli(['task', 'show', '--why', ...at, 'abc'])).toEqual({
+      code: 0,
+      out: `attempt 2 of abc:
+AGENT           NODE     VERDICT    WHY
+walnut-gemini   walnut   chosen     priority 10
+ash-llama3      walnut   eligible   priority 0
+oak-qwen        oak      waiting    all 2 slots are taken
+elm-codex       elm      excluded   disabled
+and 7 more, which stand behind these and are not listed
+`,
+      err: '',
+    });
+  });
+
+  test('asks for the attempt that is named, and says when its record has expired', async () => {
+    const { at } = await fleet({
+      wrap: () => ({
+        explain: ({ task_id, attempt = 0 }) =>
+          Promise.resolve({
+            task_id,
+            attempt,
+            considered: considered.slice(0, 1),
+            left_out: 0,
+            expired: true,
+          }),
+      }),
+    });
+    const { out } = await ccli(['task', 'show', '--attempt', '3', ...at, 'abc']);
+    expect(out).toMatch(/^attempt 3 of abc:\nThe record of that choice is no longer kept; /);
+    const json = (await ccli(['task', 'show', '--json', '--attempt', '3', ...at, 'abc'])).out;
+    expect(JSON.parse(json)).toMatchObject({ task_id: 'abc', attempt: 3, expired: true });
+  });
+
+  test('of a task that waits shows how each agent stands, or that there is none', async () => {
+    let waiting = [considered[2]];
+    const { at } = await fleet({
+      wrap: () => ({
+        explain: ({ task_id }) => Promise.resolve({ task_id, considered: waiting, left_out: 0 }),
+      }),
+    });
+    expect((await ccli(['task', 'show', '--why', ...at, 'abc'])).out).toMatch(
+      /^abc waits for an agent; how each one stands now:\nAGENT .*\noak-qwen +oak +waiting /,
+    );
+    waiting = [];
+    expect((await ccli(['task', 'show', '--why', ...at, 'abc'])).out).toBe(
+      'No agent was considered for abc.\n',
+    );
   });
 });
 

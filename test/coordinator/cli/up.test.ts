@@ -70,6 +70,14 @@ describe('ccli up with a prompt', () => {
     expect(err).toContain('GEMINI_API_KEY is not set: a built-in demo model answers.\n');
   });
 
+  test('names each Ollama server that agents may be registered on', async () => {
+    const { startFleet, seen } = await scripted(echo);
+    await ccli(['up', '-q', '--ollama', 'http://a:11434', '--ollama', 'http://b:11434', 'hi'], {
+      startFleet,
+    });
+    expect(seen.options).toMatchObject({ ollama: ['http://a:11434', 'http://b:11434'] });
+  });
+
   test('takes the options of run, and its exit code', async () => {
     const { startFleet, seen, coordinator } = await scripted(task => {
       task.fail({ code: 'rate_limited', message: 'Slow down.', retryable: true });

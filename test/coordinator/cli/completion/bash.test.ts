@@ -65,6 +65,19 @@ describe('completion in bash', () => {
     expect(await offers(['ccli', 'run', '--model', ''])).toEqual([]);
   });
 
+  test('knows the commands below agents, their options and what these may be', async () => {
+    expect(await offers(['ccli', 'agents', 're'])).toEqual(['register', 'remove', 'registration']);
+    expect(await offers(['ccli', 'agents', '--js'])).toEqual(['--json']);
+    expect(await offers(['ccli', 'agents', 'register', '--sp'])).toEqual(['--specialty']);
+    expect(await offers(['ccli', 'agents', 'register', '--specialty', 'p'])).toEqual([
+      'pytorch_dev',
+      'profiler',
+    ]);
+    expect(await offers(['ccli', 'agents', 'update', '--reset', ''])).toContain('expected_version');
+    expect(await offers(['ccli', 'agents', 'registration', ''])).toEqual(['on', 'off', 'status']);
+    expect(await offers(['ccli', 'task', 'show', '--w'])).toEqual(['--why']);
+  });
+
   test('steps over the values of options', async () => {
     expect(await offers(['ccli', 'run', '--agent', 'task', '--spec'])).toEqual(['--specialty']);
     expect(await offers(['ccli', 'task', 'list', '--nats', 'agents', '--lim'])).toEqual(['--limit']);
@@ -79,6 +92,7 @@ describe('completion in bash', () => {
     );
     expect(await offers(['ccli', 'up', '--state', 'some'], directory)).toEqual(['some-state']);
     expect(await offers(['ccli', 'restore', 'some'], directory)).toEqual(['some-state']);
+    expect(await offers(['ccli', 'agents', 'import', 'some-f'], directory)).toEqual(['some-file.yaml']);
   });
 
   test('asks ccli itself for ids', async () => {
@@ -89,6 +103,10 @@ describe('completion in bash', () => {
     expect(await offers(['ccli', 'task', 'show', ''], directory)).toEqual(['asked-__complete-tasks']);
     expect(await offers(['ccli', 'run', '--agent', ''], directory)).toEqual(['asked-__complete-agents']);
     expect(await offers(['ccli', 'node', 'drain', ''], directory)).toEqual(['asked-__complete-nodes']);
+    expect(await offers(['ccli', 'agents', 'verify', ''], directory)).toEqual(['asked-__complete-agents']);
+    expect(await offers(['ccli', 'agents', 'enable', '--node', ''], directory)).toEqual([
+      'asked-__complete-nodes',
+    ]);
   });
 });
 

@@ -1,88 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { colorsFor } from '../../../../coordinator/cli/render/colors.ts';
-import {
-  agentTable,
-  drainSentence,
-  nodeTable,
-  statusDetails,
-} from '../../../../coordinator/cli/render/fleet.ts';
-import {
-  type AgentView,
-  AgentViewSchema,
-  type FleetStatus,
-  NodeViewSchema,
-} from '../../../../protocol/operation.ts';
+import { drainSentence, nodeTable, statusDetails } from '../../../../coordinator/cli/render/fleet.ts';
+import { type FleetStatus, NodeViewSchema } from '../../../../protocol/operation.ts';
 
 const plain = colorsFor(false, {});
-
-const agent = (changes: Partial<AgentView> = {}): AgentView =>
-  AgentViewSchema.parse({
-    agent_id: 'walnut-gemini',
-    agent_type: 'cli_gemini',
-    driver: 'acp',
-    specialty: ['kernel_dev', 'tester'],
-    model: 'gemini-2.5-pro',
-    labels: {},
-    priority: 0,
-    max_concurrent: 2,
-    running: 1,
-    enabled: true,
-    health: 'ready',
-    signed_in: 'yes',
-    warm: false,
-    tool_policy: 'deny',
-    timeout_ms: 1,
-    max_prompt_bytes: 1,
-    node: 'walnut',
-    alive: true,
-    draining: false,
-    available: true,
-    ...changes,
-  });
-
-describe('agents', () => {
-  test('are rows of an aligned table', () => {
-    expect(agentTable([agent({ cli_version: '0.61.0' }), agent({ agent_id: 'a', model: 'm' })], plain)).toBe(
-      `AGENT           TYPE         NODE     STATUS   SLOTS   MODEL            SPECIALTY           CLI      NODE.JS
-walnut-gemini   cli_gemini   walnut   ready    1/2     gemini-2.5-pro   kernel_dev,tester   0.61.0   -
-a               cli_gemini   walnut   ready    1/2     m                kernel_dev,tester   -        -
-`,
-    );
-  });
-
-  test.each<[string, Partial<AgentView>]>([
-    ['ready, warm', { warm: true }],
-    ['lost', { alive: false }],
-    ['disabled', { enabled: false }],
-    ['draining', { draining: true }],
-    ['starting', { health: 'starting' }],
-    ['unavailable', { health: 'unavailable' }],
-    [
-      'cli_missing',
-      { health: 'unavailable', problem: { code: 'cli_missing', message: 'm', retryable: false } },
-    ],
-    ['cooling 2.0 s', { cooldown_ms: 2_000 }],
-    ['busy', { running: 2 }],
-    ['not available', { available: false }],
-  ])('say %s', (status, changes) => {
-    expect(agentTable([agent(changes)], plain)).toContain(`   walnut   ${status}   `);
-  });
-
-  test('say below the table what keeps one from work, and what stands in for its driver', () => {
-    const text = agentTable(
-      [
-        agent({ cooldown_ms: 43_000, cooldown_code: 'rate_limited' }),
-        agent({ agent_id: 'ironwood-gemini', fallback_driver: 'headless' }),
-      ],
-      plain,
-    );
-    expect(text.split('\n').slice(3)).toEqual([
-      'walnut-gemini is cooling down: rate_limited, 43.0 s left',
-      'ironwood-gemini keeps failing by acp; headless stands in',
-      '',
-    ]);
-  });
-});
 
 const gpu = (name: string) => ({
   name,
@@ -126,6 +47,11 @@ ironwood   lost, silent 20.0 s   3        2/6     1.3/64   12 GiB/128 GiB   2 x 
   );
 });
 
+test('a node on which Ollama agents may be registered says where', () => {
+  const text = nodeTable([{ ...node, ollama_endpoints: ['http://a:11434', 'http://b:11434'] }], plain);
+  expect(text).toContain('\nwalnut permits Ollama agents on http://a:11434, http://b:11434\n');
+});
+
 test.each<[string, Partial<typeof node>]>([
   ['draining', { draining: true, running: 1 }],
   ['draining', { draining: true, running: 0, outbox: 1 }],
@@ -153,6 +79,8 @@ const status: FleetStatus = {
   epoch: 3,
   fleet_id: 'f1',
   role: 'leader',
+  registration: 'open',
+  discovered: 'deny',
   leader: 'c1',
   uptime_ms: 1_500,
   store: {
@@ -187,6 +115,13 @@ describe('the status', () => {
     );
     const { leader: _, ...orphan } = follower;
     expect(statusDetails(orphan, plain)).toMatch(/leader +none is known/);
+  });
+
+  test('tells of the registry only what is out of the ordinary', () => {
+    expect(statusDetails(status, plain)).not.toMatch(/registration|discovered/);
+    const text = statusDetails({ ...status, registration: 'off', discovered: 'allow' }, plain);
+    expect(text).toMatch(/^registration +off; `ccli agents registration on` allows it again$/m);
+    expect(text).toMatch(/^discovered +agents work without being registered$/m);
   });
 
   test('counts what could not be read, if anything', () => {

@@ -41,4 +41,23 @@ describe('the details of a task', () => {
     expect(shown).toMatch(/^completeness +unknown \(the tool does not tell\)$/m);
     expect(shown).toMatch(/^answer +1 B \(ccli task wait abc\)$/m);
   });
+
+  test('tell of the chain, of who stood in, of the session, and of the time to load the model', () => {
+    const shown = details({
+      status: 'completed',
+      load_ms: 8_100,
+      fallback: { position: 2, why: 'cli_gemini cools down; cli_qwen is lost' },
+      options: {
+        fallback: ['cli_gemini', 'cli_qwen', 'ollama'],
+        session_id: 's1',
+        min_gpu_memory_bytes: 20 * 1024 ** 3,
+        group: 'g1',
+      },
+    });
+    expect(shown).toMatch(
+      /^asked for +20 GiB of GPU memory, fallback cli_gemini -> cli_qwen -> ollama, session s1, group g1$/m,
+    );
+    expect(shown).toMatch(/^fallback +cli_gemini cools down; cli_qwen is lost$/m);
+    expect(shown).toMatch(/^model loaded +in 8.1 s$/m);
+  });
 });

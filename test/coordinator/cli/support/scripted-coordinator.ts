@@ -238,6 +238,13 @@ export async function startScriptedCoordinator(options: ScriptedOptions): Promis
     agents: () => Promise.resolve({ agents: [] }),
     nodes: () => Promise.resolve({ nodes: [] }),
     drain: ({ node }) => Promise.reject(new CcliError('node_unknown', `No node is called "${node}".`)),
+    explain: () => Promise.reject(new CcliError('internal')),
+    coordinate: () => Promise.reject(new CcliError('internal')),
+    register: () => Promise.reject(new CcliError('internal')),
+    update: () => Promise.reject(new CcliError('internal')),
+    remove: () => Promise.reject(new CcliError('internal')),
+    verify: () => Promise.reject(new CcliError('internal')),
+    registration: () => Promise.reject(new CcliError('internal')),
     status: () => Promise.reject(new CcliError('internal')),
   };
   const operations: Operations = { ...real, ...wrap(real) };
