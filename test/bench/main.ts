@@ -1,9 +1,13 @@
 /** `npm run bench -- <name> [options]`. Each benchmark holds ours against its limit, measured in the same run. */
 import { CcliError, ERRORS, toErrorBody } from '../../protocol/errors.ts';
 import type { Benchmark } from './benchmark.ts';
+import { isolation } from './isolation/isolation.ts';
 import { overhead } from './overhead/overhead.ts';
 
-const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([['overhead', overhead]]);
+const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
+  ['overhead', overhead],
+  ['isolation', isolation],
+]);
 
 const interrupted = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)

@@ -14,6 +14,7 @@ import {
   RunRequestSchema,
   SliceRequestSchema,
   StatusRequestSchema,
+  VerifyRequestSchema,
 } from '../../protocol/control.ts';
 import { EndpointDataSchema } from '../../protocol/daemon/service.ts';
 import { CcliError } from '../../protocol/errors.ts';
@@ -75,6 +76,12 @@ function isNoQuestion(bytes: Uint8Array): boolean {
   }
 }
 
+const definition: Sample = {
+  enabled: false,
+  max_concurrent: 1,
+  specialty: ['general_ai'],
+  ollama: { endpoint: 'http://127.0.0.1:11434', model: 'llama3', options: { num_ctx: 4_096 } },
+};
 const addressed = { v: 1, instance_id: 'i', fleet_id: 'f', epoch: 1 };
 const attempt = { task_id: 't', attempt: 1 };
 const ref = { slices: 1, size_bytes: 3, sha256: 'a'.repeat(64) };
@@ -88,10 +95,14 @@ const NODE_DOORS: Readonly<Record<string, { schema: z.ZodType; sample: Sample }>
   cancel: { schema: CancelAttemptRequestSchema, sample: { ...addressed, ...attempt, reason: 'cancelled' } },
   status: { schema: StatusRequestSchema, sample: { v: 1 } },
   drain: { schema: DrainRequestSchema, sample: { v: 1, drain: true } },
-  probe: { schema: ProbeRequestSchema, sample: { v: 1, agent_id: 'a' } },
+  probe: {
+    schema: ProbeRequestSchema,
+    sample: { v: 1, agent_id: 'a', canary: false, definition: definition },
+  },
+  verify: { schema: VerifyRequestSchema, sample: { v: 1, agent_id: 'a', command: '/bin/other' } },
   configure: {
     schema: ConfigureRequestSchema,
-    sample: { v: 1, revision: 1, agents: { a: { enabled: false } } },
+    sample: { ...addressed, revision: 1, agents: { a: definition } },
   },
 };
 
@@ -107,6 +118,13 @@ const OPERATION_SAMPLES: Readonly<Record<keyof typeof OPERATIONS, Sample>> = {
   agents: { v: 1 },
   nodes: { v: 1 },
   drain: { node: 'walnut', drain: true, v: 1 },
+  explain: { task_id: 't', attempt: 1, v: 1 },
+  coordinate: { prompt: 'x', agents: ['a'], strategy: 'all', plan_only: true, v: 1 },
+  register: { agent_id: 'a', node: 'walnut', canary: false, ...definition, v: 1 },
+  update: { agent_id: 'a', node: 'walnut', enabled: true, priority: null, labels: { a: 'b' }, v: 1 },
+  remove: { agent_id: 'a', node: 'walnut', v: 1 },
+  verify: { agent_id: 'a', node: 'walnut', command: '/bin/other', v: 1 },
+  registration: { open: true, v: 1 },
   status: { v: 1 },
 };
 

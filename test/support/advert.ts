@@ -15,6 +15,7 @@ export const advertOf = (over: Partial<Advert> = {}): Advert => ({
   full: false,
   outbox: 0,
   config_revision: 0,
+  ollama_endpoints: [],
   host: { cpus: 1, load_1m: 0, memory_total_bytes: 1, memory_available_bytes: 1, gpus: [] },
   agents: [],
   running: [],

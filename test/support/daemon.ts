@@ -34,7 +34,8 @@ export function startDaemon({
 }: DaemonOptions): DaemonProcess {
   const child = spawn(node, [built(`${program}/main.ts`), ...args], {
     stdio: ['ignore', 'ignore', 'pipe'],
-    env: { ...plainEnvironment(), ...environment },
+    // Most tests have agents that nobody has registered.
+    env: { ...plainEnvironment(), CCLI_DISCOVERED: 'allow', ...environment },
   });
   let log = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {

@@ -61,13 +61,13 @@ export interface TestFleet {
   readonly reaches: (task_id: string, status: TaskView['status']) => Promise<TaskView>;
 }
 
-type Overrides = Partial<
-  Pick<CoordinatorConfig, 'tick' | 'settle' | 'accept_timeout' | 'lease' | 'lost_after' | 'history' | 'store'>
->;
+type Overrides = Partial<Omit<CoordinatorConfig, 'prefix' | 'log_level' | 'nats'>>;
 
 export async function testCoordinator(nats: TestNats, over: Overrides = {}): Promise<Coordinator> {
   const config = {
     ...loadCoordinatorConfig(undefined, { CCLI_NATS_URL: nats.url, CCLI_LOG_LEVEL: level }),
+    // Most tests have agents that nobody has registered.
+    discovered: 'allow' as const,
     ...over,
   };
   const coordinator = await startCoordinator(config, createLog({ level, name: 'coordinator' }));
@@ -119,6 +119,18 @@ export async function testFleet(over: Overrides = {}): Promise<TestFleet> {
   };
 }
 
+const TIMEOUTS_MS: Readonly<Partial<Record<OperationName, number>>> = {
+  run: 75_000,
+  get: 3_000,
+  register: 60_000,
+  verify: 120_000,
+  coordinate: 75_000,
+};
+
+/** What a `get` is asked to wait. */
+const waitOf = (name: OperationName, value: object): number =>
+  name === 'get' && 'wait_ms' in value && typeof value.wait_ms === 'number' ? value.wait_ms : 0;
+
 export function callOperation<N extends OperationName>(
   connection: NatsConnection,
   name: N,
@@ -132,7 +144,7 @@ export function callOperation<N extends OperationName>(
     reply,
     value,
     // Longer than the operation may wait; short enough to ask again when a server has been restarted meanwhile.
-    timeout_ms: name === 'run' ? 75_000 : name === 'get' ? 3_000 : 12_000,
+    timeout_ms: (TIMEOUTS_MS[name] ?? 12_000) + waitOf(name, value),
     onNobody: () => new CcliError('no_coordinator'),
   }) as Promise<OperationReply<N>>;
 }

@@ -1,35 +1,25 @@
 /** A node played by the test: it advertises an agent and accepts what it is asked, and its reports are written by hand. */
 import { jetstream } from '@nats-io/jetstream';
 import { onTestFinished } from 'vitest';
-import type { AgentStatus } from '../../protocol/agent.ts';
 import { decode } from '../../protocol/codec.ts';
 import { type RunRequest, RunRequestSchema } from '../../protocol/control.ts';
 import type { Report } from '../../protocol/report.ts';
 import type { Text } from '../../protocol/text.ts';
 import { advertOf } from './advert.ts';
+import { agentStatus } from './agent-view.ts';
 import type { Stage } from './stage.ts';
 import { waitFor } from './wait.ts';
 
 const NODE = 'byhand';
 const ADVERT_INTERVAL_MS = 200;
 
-const AGENT: AgentStatus = {
+const AGENT = agentStatus({
   agent_id: 'byhand-agent',
   agent_type: 'cli_generic',
   driver: 'headless',
-  specialty: ['general_ai'],
-  labels: {},
-  priority: 0,
   max_concurrent: 100,
-  running: 0,
-  enabled: true,
-  health: 'ready',
-  signed_in: 'unknown',
-  warm: false,
-  tool_policy: 'deny',
   timeout_ms: 60_000,
-  max_prompt_bytes: 1024 * 1024,
-};
+});
 
 type Said = Report extends infer R
   ? R extends Report

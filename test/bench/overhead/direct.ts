@@ -32,7 +32,7 @@ export async function startDirect({ launch: options, lifecycle, signal }: Direct
     file: launch.executable.file,
     args: [
       ...[heapCapArgument(agent), ...launch.executable.args],
-      ...acpArguments(agent, startModel(agent)),
+      ...acpArguments(agent, { model: startModel(agent), policy: agent.tool_policy }),
       ...(launch.home?.args ?? []),
     ],
     cwd,

@@ -8,7 +8,8 @@ import { type ChildDaemon, startDaemon } from '../../../coordinator/embedded/chi
 import { startNatsProcess } from '../../../coordinator/embedded/nats-process.ts';
 import { findNatsServer } from '../../../coordinator/embedded/nats-server.ts';
 import { poll } from '../../../coordinator/embedded/poll.ts';
-import { type AgentConfig, loadNodeConfig } from '../../../node-agent/config.ts';
+import type { CliAgentConfig } from '../../../node-agent/agent-config/cli.ts';
+import { loadNodeConfig, type NodeConfig } from '../../../node-agent/config.ts';
 import type { DriverOptions } from '../../../node-agent/drivers/launch.ts';
 import type { Lifecycle } from '../../../protocol/daemon/lifecycle.ts';
 import { createLog } from '../../../protocol/daemon/log.ts';
@@ -86,7 +87,7 @@ export async function startFleet(options: FleetOptions): Promise<BenchFleet> {
       name,
       program: built(`${name}/main.ts`),
       args,
-      environment: { ...environment, CCLI_NATS_URL: nats.url },
+      environment: { ...environment, CCLI_NATS_URL: nats.url, CCLI_DISCOVERED: 'allow' },
       log_file: join(scratch, `${name}.log`),
     });
     lifecycle.defer(name, () => daemon.stop(STOP_GRACE_MS));
@@ -137,8 +138,8 @@ async function ready(client: Client, signal: AbortSignal): Promise<string> {
   return version;
 }
 
-function agentOf(agents: readonly AgentConfig[], agent_id: string): AgentConfig {
+function agentOf(agents: NodeConfig['agents'], agent_id: string): CliAgentConfig {
   const agent = agents.find(({ id }) => id === agent_id);
-  if (agent === undefined) throw new CcliError('agent_unknown');
+  if (agent === undefined || agent.agent_type === 'ollama') throw new CcliError('agent_unknown');
   return agent;
 }
