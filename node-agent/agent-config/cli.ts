@@ -7,7 +7,7 @@ import type { CliDriver } from '../presets/preset.ts';
 import { PRESETS } from '../presets/table.ts';
 import { checkCli } from './check-cli.ts';
 import { CLI_TYPES, type CliType } from './cli-type.ts';
-import { commonShape } from './common.ts';
+import { commonShape } from './every-agent.ts';
 import { printShape } from './print.ts';
 
 /** The gemini CLI answers larger prompts with silence and exit code 0. */

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { EndpointSchema, ModelSchema } from '../../protocol/agent.ts';
 import { DurationSchema, SizeSchema } from '../../protocol/quantity.ts';
 import { KeepAliveSchema, OllamaOptionsSchema } from '../../protocol/registration.ts';
-import { commonShape } from './common.ts';
+import { commonShape } from './every-agent.ts';
 
 const DEFAULT_ENDPOINT = 'http://127.0.0.1:11434';
 const DEFAULT_MAX_PROMPT_BYTES = 8 * 1024 * 1024;

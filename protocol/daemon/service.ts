@@ -6,6 +6,7 @@ import { decode, encode } from '../codec.ts';
 import { ERRORS, toErrorBody } from '../errors.ts';
 import { ErrorReplySchema } from '../operation.ts';
 import { errorFields, type Log } from './log.ts';
+import { withinLimit } from './within-limit.ts';
 
 export interface Endpoint {
   readonly name: string;
@@ -54,6 +55,9 @@ export const EndpointDataSchema = z.object({
 });
 type EndpointData = z.infer<typeof EndpointDataSchema>;
 
+/** How long the server may take to know of the endpoints. */
+const FLUSH_LIMIT_MS = 1_000;
+
 export async function startService(options: ServiceOptions): Promise<Service> {
   const refusals = new Map<string, EndpointData>();
   const count = (subject: string, last_refusal: string): void => {
@@ -83,6 +87,11 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       },
     });
   }
+  // Whoever is told that the service runs may ask at any of its endpoints. While cut off, it runs as soon as that is over.
+  await withinLimit(
+    options.connection.flush().catch(() => undefined),
+    FLUSH_LIMIT_MS,
+  );
   return service;
 }
 

@@ -1,4 +1,4 @@
-/** CLI tools at their worst: what each is told to do, and what ends it. Both sides with trouble run the same. */
+/** CLI tools at their worst: what each is told to do, and what ends it. Every side with trouble runs the same. */
 import { join } from 'node:path';
 import { root } from '../../support/built.ts';
 
@@ -15,6 +15,9 @@ export const SCRIPTED = join(root, 'test', 'support', 'tools', 'scripted.mjs');
 export const MAX_OUTPUT_BYTES = 1024 * 1024;
 
 const script = (what: Record<string, unknown>): string => `#${JSON.stringify(what)}`;
+
+/** What a tool does that is well. */
+export const GOOD_PROMPT = script({ say: 'done' });
 
 export const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
   ['bench-crash', { prompt: script({ say: 'half', exit: 3, stderr: 'boom' }), ends: 3 }],

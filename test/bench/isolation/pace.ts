@@ -36,11 +36,11 @@ export function createPace(): Pace {
   };
 }
 
-/** For the foot of the table: `crash 210/212 ms, …`. */
-export function renderPaces(outside: Pace, inside: Pace): string {
-  const [left, right] = [outside.mean_ms(), inside.mean_ms()];
+/** For the foot of the table: `crash 210/212/208, …`. */
+export function renderPaces(paces: readonly Pace[]): string {
+  const means = paces.map(pace => pace.mean_ms());
   const show = (ms: number | undefined): string => ms?.toFixed(0) ?? '-';
   return [...KINDS.keys()]
-    .map(id => `${id.replace('bench-', '')} ${show(left[id])}/${show(right[id])}`)
+    .map(id => `${id.replace('bench-', '')} ${means.map(mean => show(mean[id])).join('/')}`)
     .join(', ');
 }

@@ -1,4 +1,4 @@
-/** The three sides in figures. */
+/** The sides in figures. */
 import { quantile } from '../statistics.ts';
 import { figures, ms } from '../table.ts';
 import type { Batch } from './batch.ts';
@@ -11,17 +11,20 @@ export interface Sides {
   readonly without: Batch[];
   /** The tools misbehave beside the fleet, through no part of it. */
   readonly outside: Batch[];
-  /** The tools misbehave as CLI agents of the node. */
+  /** The CLI agents of the node do as many tasks, and do them well. */
+  readonly behaving: Batch[];
+  /** They misbehave. */
   readonly with: Batch[];
 }
 
 export interface Row {
   readonly name: string;
-  /** For information: how much slower the others are is mostly the processors that the tools take. */
+  /** For information: what the processors cost that the tools take, and what tasks cost whoever they are for. */
   readonly without_ms: number;
   readonly outside_ms: number;
+  readonly behaving_ms: number;
   readonly with_ms: number;
-  /** `with` over `outside`. */
+  /** `with` over `behaving`. */
   readonly ratio: number;
   readonly verdict: 'ok' | 'OVER';
 }
@@ -34,10 +37,11 @@ function row(name: string, q: number, sides: Sides): Row {
       batches.flatMap(batch => batch.took_ms),
       q,
     );
-  const [outside_ms, with_ms] = [of(sides.outside), of(sides.with)];
-  const ratio = with_ms / outside_ms;
+  const [behaving_ms, with_ms] = [of(sides.behaving), of(sides.with)];
+  const ratio = with_ms / behaving_ms;
   const verdict = ratio <= ALLOWED_RATIO ? 'ok' : 'OVER';
-  return { name, without_ms: of(sides.without), outside_ms, with_ms, ratio, verdict };
+  const beside = { without_ms: of(sides.without), outside_ms: of(sides.outside) };
+  return { name, ...beside, behaving_ms, with_ms, ratio, verdict };
 }
 
 export const failures = (batches: readonly Batch[]): number =>
@@ -45,11 +49,12 @@ export const failures = (batches: readonly Batch[]): number =>
 
 export const render = (rows: readonly Row[]): string =>
   figures(
-    ['row (ms)', 'without', 'outside', 'with', 'with/outside', 'allowed', 'verdict'],
+    ['row (ms)', 'without', 'outside', 'behaving', 'with', 'with/behaving', 'allowed', 'verdict'],
     rows.map(row => [
       `Ollama task, ${row.name}`,
       ms(row.without_ms),
       ms(row.outside_ms),
+      ms(row.behaving_ms),
       ms(row.with_ms),
       row.ratio.toFixed(2),
       ALLOWED_RATIO.toFixed(2),

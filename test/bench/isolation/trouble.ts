@@ -1,4 +1,5 @@
-/** CLI agents at their worst, each in its only slot, again and again. */
+/** CLI agents at work, each in its only slot, again and again: at their worst, or as they should. */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '../../../coordinator/cli/client.ts';
 import { waitForEnd } from '../../../coordinator/cli/follow.ts';
 import { newTaskId } from '../../../coordinator/cli/task-id.ts';
@@ -6,8 +7,11 @@ import { submitPrompt } from '../../../coordinator/cli/transfer.ts';
 import { CcliError } from '../../../protocol/errors.ts';
 import type { TaskOptions } from '../../../protocol/task.ts';
 import { CALLER } from './fleet.ts';
-import { KINDS } from './kinds.ts';
+import { GOOD_PROMPT, KINDS } from './kinds.ts';
 import type { Pace } from './pace.ts';
+
+/** Of a kind so slow that none of it has ended during a batch yet. */
+const UNKNOWN_PACE_MS = 3_500;
 
 export interface Trouble {
   /** Resolves once nothing of it runs any more. */
@@ -15,16 +19,20 @@ export interface Trouble {
 }
 
 interface TroubleOptions {
+  /** Absent: they misbehave as fast as they can. Present: they are well, and start no more often than this tells. */
+  readonly allowed?: Pace;
   /** Is told of each run. */
   readonly pace: Pace;
   readonly signal: AbortSignal;
 }
 
-export function startTrouble(client: Client, { pace, signal }: TroubleOptions): Trouble {
+export function startTrouble(client: Client, { allowed, pace, signal }: TroubleOptions): Trouble {
+  const wanted = allowed === undefined ? 'failed' : 'completed';
   const context = { caller: CALLER, signal };
   let stopped = false;
   const again = async (agent_id: string): Promise<void> => {
-    const { prompt = '', timeout_ms } = KINDS.get(agent_id) ?? {};
+    const { prompt = '', timeout_ms } =
+      allowed === undefined ? (KINDS.get(agent_id) ?? {}) : { prompt: GOOD_PROMPT };
     const options: TaskOptions = {
       agent_id,
       max_attempts: 1,
@@ -35,7 +43,12 @@ export function startTrouble(client: Client, { pace, signal }: TroubleOptions): 
       const began = performance.now();
       await submitPrompt(client.operations, { task_id, prompt, options }, context);
       const view = await waitForEnd(client.operations, { task_id, ...context });
-      if (view.status !== 'failed') throw new CcliError('internal', `A task of ${agent_id} ${view.status}.`);
+      if (view.status !== wanted) throw new CcliError('internal', `A task of ${agent_id} ${view.status}.`);
+      const rest_ms =
+        allowed === undefined
+          ? 0
+          : (allowed.mean_ms()[agent_id] ?? UNKNOWN_PACE_MS) - (performance.now() - began);
+      if (rest_ms > 0) await delay(rest_ms, undefined, { signal });
       pace.add(agent_id, performance.now() - began);
     }
   };
