@@ -16,8 +16,9 @@ export const MAX_OUTPUT_BYTES = 1024 * 1024;
 
 const script = (what: Record<string, unknown>): string => `#${JSON.stringify(what)}`;
 
-/** What a tool does that is well. */
-export const GOOD_PROMPT = script({ say: 'done' });
+/** What a tool does that is well: one that floods otherwise prints nearly as much as it may. */
+export const goodPrompt = (agent_id: string): string =>
+  agent_id === 'bench-flood' ? script({ say: 'x'.repeat(100_000), repeat: 10 }) : script({ say: 'done' });
 
 export const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
   ['bench-crash', { prompt: script({ say: 'half', exit: 3, stderr: 'boom' }), ends: 3 }],

@@ -7,7 +7,7 @@ import { submitPrompt } from '../../../coordinator/cli/transfer.ts';
 import { CcliError } from '../../../protocol/errors.ts';
 import type { TaskOptions } from '../../../protocol/task.ts';
 import { CALLER } from './fleet.ts';
-import { GOOD_PROMPT, KINDS } from './kinds.ts';
+import { goodPrompt, KINDS } from './kinds.ts';
 import type { Pace } from './pace.ts';
 
 /** Of a kind so slow that none of it has ended during a batch yet. */
@@ -32,7 +32,7 @@ export function startTrouble(client: Client, { allowed, pace, signal }: TroubleO
   let stopped = false;
   const again = async (agent_id: string): Promise<void> => {
     const { prompt = '', timeout_ms } =
-      allowed === undefined ? (KINDS.get(agent_id) ?? {}) : { prompt: GOOD_PROMPT };
+      allowed === undefined ? (KINDS.get(agent_id) ?? {}) : { prompt: goodPrompt(agent_id) };
     const options: TaskOptions = {
       agent_id,
       max_attempts: 1,
