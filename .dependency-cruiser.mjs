@@ -49,6 +49,12 @@ export default {
       { path: '^coordinator/(dispatcher|store|bus|ssh|core)' },
     ),
     rule(
+      'streams-know-no-door',
+      'following a task works from a connection and the operations alone, here and far away',
+      { path: '^coordinator/(stream|structured)/' },
+      { path: '^coordinator/(http|mcp|cli|dispatcher|store|bus|mirror|core)' },
+    ),
+    rule(
       'no-test-in-source',
       'the product never imports its tests',
       { path: '^(protocol|node-agent|coordinator|deploy)/' },

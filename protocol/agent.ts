@@ -83,7 +83,18 @@ export const EndpointSchema = z
     'the base URL of the server, without "/api" or "/v1"',
   );
 
-export const LabelsSchema = z.record(z.string().max(63), z.string().max(255));
+const MAX_LABELS = 64;
+
+/** Counted before they are looked at: a million wrong ones would be a million complaints. */
+export const LabelsSchema = z.preprocess(
+  (labels, context) => {
+    if (typeof labels !== 'object' || labels === null || Object.keys(labels).length <= MAX_LABELS)
+      return labels;
+    context.addIssue({ code: 'custom', message: `at most ${MAX_LABELS} labels` });
+    return z.NEVER;
+  },
+  z.record(z.string().max(63), z.string().max(255)),
+);
 
 /**
  * `ready`: takes tasks. `starting`: will soon. `unavailable`: cannot until somebody mends `problem`.
@@ -126,6 +137,9 @@ export const AgentStatusSchema = z.object({
   /** Version of the CLI and of the Node it runs under, once found. */
   cli_version: z.string().max(255).optional(),
   node_version: z.string().max(64).optional(),
+  /** What runs on the node: the CLI's executable or script, and the Node it runs under. */
+  cli_path: z.string().max(4_096).optional(),
+  node_path: z.string().max(4_096).optional(),
   signed_in: z.enum(['yes', 'no', 'unknown']),
   /** Whether the next task finds a process that is already up. */
   warm: z.boolean(),

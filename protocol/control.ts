@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { AdvertSchema } from './advert.ts';
 import { AgentStatusSchema, ModelSchema, NameSchema, ToolPolicySchema } from './agent.ts';
 import { ErrorBodySchema } from './errors.ts';
+import { GenerationSchema } from './generation.ts';
 import { MAX_TIMEOUT_MS } from './limits.ts';
 import { AgentDefinitionSchema } from './registration.ts';
 import { TaskIdSchema } from './task.ts';
@@ -39,6 +40,7 @@ export const RunRequestSchema = z.object({
   /** What remains of the task's own deadline; past it, the attempt fails with `deadline_passed`. */
   deadline_ms: z.int().positive().optional(),
   tool_policy: ToolPolicySchema.optional(),
+  generation: GenerationSchema.optional(),
   /**
    * Asks only after an attempt that was accepted before. A node that does not know it says `attempt_unknown` and
    * refuses it for ever: it never begins one a second time whose traces it has lost.

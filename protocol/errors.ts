@@ -57,6 +57,13 @@ export const ERRORS = {
     409,
     2,
   ),
+  task_not_finished: row('The task has not ended yet; wait for it, or cancel it first.', true, 409, 2),
+  invalid_answer: row(
+    'The answer is not the JSON that was asked for, also after one repair; relax the schema or choose another agent.',
+    true,
+    502,
+    1,
+  ),
   config_invalid: row('The configuration is wrong; mend the settings named.', false, 400, 2),
   state_in_use: row(
     'Another fleet runs in this state directory; stop it or choose another with --state.',
@@ -65,17 +72,60 @@ export const ERRORS = {
     2,
   ),
 
+  // What only the doors over HTTP meet.
+  not_found: row('Nothing is served at this address; see /docs for what is.', false, 404, 3),
+  method_not_allowed: row('This address does not take this method; see /docs.', false, 405, 2),
+  unsupported_media_type: row('Send JSON, with the header `Content-Type: application/json`.', false, 415, 2),
+  unsupported_parameter: row(
+    'This fleet cannot do what the named parameter asks; leave it out.',
+    false,
+    400,
+    2,
+  ),
+  unauthorized: row('An API key is needed; send it as `Authorization: Bearer KEY`.', false, 401, 2),
+  forbidden_origin: row(
+    'Requests of other web pages are refused; add the origin or host to the configuration to allow it.',
+    false,
+    403,
+    2,
+  ),
+  too_many_requests: row('Too many requests of this caller; slow down.', true, 429, 8),
+  too_many_streams: row('Too many streams of this caller are open; close one first.', true, 429, 8),
+  head_too_large: row('The head of the request is too large; send fewer or shorter headers.', false, 431, 2),
+  request_incomplete: row('The request did not arrive in time; send it again.', true, 408, 6),
+  overloaded: row('Too many large requests arrive at once; try again in a moment.', true, 503, 5),
+  connectivity_test_failed: row('CLI agent connectivity test failed; the finding is named.', false, 400, 7),
+  agent_differs: row(
+    "The agent is not what the request says of it; leave out what its node's own file decides.",
+    false,
+    409,
+    2,
+  ),
+  slow_reader: row(
+    'The stream was not read fast enough and is dropped; come back with the id of the last event read.',
+    true,
+    503,
+    1,
+  ),
+  shutting_down: row('This coordinator is shutting down; ask again in a moment.', true, 503, 4),
+  address_in_use: row(
+    'The address to listen on is taken; stop who has it, or choose another one.',
+    false,
+    409,
+    2,
+  ),
+
   // Names that lead nowhere.
-  task_unknown: row('No task has this id; `ccli task list` shows those there are.', false, 404, 3),
-  agent_unknown: row('No agent has this id; `ccli agents` shows those there are.', false, 404, 3),
-  agent_type_unknown: row('No agent is of this type; `ccli agents` shows those there are.', false, 404, 3),
+  task_unknown: row('No task has this id; list the tasks to see those there are.', false, 404, 3),
+  agent_unknown: row('No agent has this id; list the agents to see those there are.', false, 404, 3),
+  agent_type_unknown: row('No agent is of this type; list the agents to see those there are.', false, 404, 3),
   no_agent_fits: row(
-    'No agent fits all that was asked; ask for less, or look at `ccli agents`.',
+    'No agent fits all that was asked; ask for less, or look at the agents there are.',
     false,
     404,
     3,
   ),
-  node_unknown: row('No node has this name; `ccli nodes` shows those there are.', false, 404, 3),
+  node_unknown: row('No node has this name; list the nodes to see those there are.', false, 404, 3),
 
   // The fleet as a whole.
   fleet_not_found: row(
@@ -115,13 +165,13 @@ export const ERRORS = {
   ),
   backup_unusable: row('The backup is not whole, or of a newer ccli; use another one.', false, 400, 2),
   registration_off: row(
-    'Registration is switched off for this fleet; `ccli agents registration on` allows it again.',
+    'Registration is switched off for this fleet; switch it on to register agents.',
     false,
     409,
     2,
   ),
   registration_changed: row(
-    'Somebody else has changed this registration meanwhile; look at `ccli agents`, then repeat it.',
+    'Somebody else has changed this registration meanwhile; look at the agent, then repeat it.',
     true,
     409,
     1,
@@ -239,7 +289,7 @@ export const ERRORS = {
     1,
   ),
   node_lost: row(
-    'The node fell silent while this attempt ran; `ccli nodes` shows whether it is back.',
+    'The node fell silent while this attempt ran; the list of nodes shows whether it is back.',
     true,
     502,
     1,
@@ -252,8 +302,8 @@ export const ERRORS = {
   ),
   all_parts_failed: row('Every agent asked has failed; the failure of each is named.', false, 502, 1),
   deadline_passed: row('The task did not end before its deadline; give it more time.', false, 504, 6),
-  task_timeout: row('The attempt took longer than its timeout; raise it with --timeout.', false, 504, 6),
-  wait_timeout: row('The task is still running; wait for it with `ccli task wait`.', false, 504, 6),
+  task_timeout: row('The attempt took longer than its timeout; raise its timeout.', false, 504, 6),
+  wait_timeout: row('The task is still running; wait for it again, or look at it later.', false, 504, 6),
   cancelled: row(
     'The task was cancelled; run the prompt again if its answer is still wanted.',
     false,

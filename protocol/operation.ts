@@ -29,6 +29,8 @@ export const SubmitRequestSchema = TaskOptionsSchema.extend({
   idempotency_key: z.string().min(1).max(255).optional(),
   prompt: z.string().optional(),
   prompt_ref: TextRefSchema.optional(),
+  /** The prompt is a `Conversation` in JSON: what was said before, and how to answer. Not together with a session. */
+  conversation: z.literal(true).optional(),
 }).strict();
 export type SubmitRequest = z.infer<typeof SubmitRequestSchema>;
 
@@ -81,11 +83,25 @@ export const GetRequestSchema = z
 
 export const CancelRequestSchema = z.object({ task_id: TaskIdSchema }).strict();
 
+/**
+ * Runs a finished task again as a new one that names it, with the same prompt and options: at once, and with all its
+ * attempts. A `new_task_id` makes the request repeatable.
+ */
+export const RetryRequestSchema = z
+  .object({ task_id: TaskIdSchema, new_task_id: TaskIdSchema.optional() })
+  .strict();
+
 export const ListRequestSchema = z
   .object({
-    status: TaskStatusSchema.optional(),
-    /** Only tasks of this group. */
+    /** One status, or any of several. */
+    status: z.union([TaskStatusSchema, z.array(TaskStatusSchema).min(1)]).optional(),
+    /** Of the current or last attempt. */
+    agent_id: NameSchema.optional(),
+    node: NameSchema.optional(),
+    caller: NameSchema.optional(),
     group: TaskIdSchema.optional(),
+    session_id: TaskIdSchema.optional(),
+    retry_of: TaskIdSchema.optional(),
     limit: z.int().positive().max(500).optional(),
     /** From the page before. */
     cursor: z.string().max(64).optional(),
@@ -199,6 +215,16 @@ export const RemoveAgentRequestSchema = z.object(agentName).strict();
 export const AgentReplySchema = z.object({ agent: AgentViewSchema });
 export const RemoveAgentReplySchema = z.object({ removed: z.literal(true), node: NameSchema });
 
+/** Looks at the agent through its node; with `canary`, also sends it a short prompt, which costs a model call. */
+export const TestAgentRequestSchema = z.object({ ...agentName, canary: z.boolean().default(true) }).strict();
+/** `ok`: whether it could take a task now. `problem`: what the look found otherwise. */
+export const TestAgentReplySchema = z.object({
+  ok: z.boolean(),
+  agent: AgentViewSchema,
+  problem: ErrorBodySchema.optional(),
+  took_ms: z.int().nonnegative(),
+});
+
 export const VerifyAgentRequestSchema = VerifyRequestSchema.extend(agentName).strict();
 export const VerifyAgentReplySchema = VerifyReplySchema.extend({ node: NameSchema });
 
@@ -243,6 +269,8 @@ export const FleetStatusSchema = z.object({
   /** The `coordinator_id` of the one that plans, as far as this one knows. */
   leader: z.string().optional(),
   uptime_ms: z.int().nonnegative(),
+  /** Where the coordinator that answers serves HTTP. */
+  http_url: z.string().optional(),
   store: z.object({ tasks: StoreUsageSchema, blobs: StoreUsageSchema, reports: StoreUsageSchema }),
   nats: z.object({
     server_version: z.string(),
@@ -268,6 +296,7 @@ export const OPERATIONS = {
   run: { subject: 'task.run', request: RunTaskRequestSchema, reply: TaskViewSchema },
   get: { subject: 'task.get', request: GetRequestSchema, reply: TaskViewSchema },
   cancel: { subject: 'task.cancel', request: CancelRequestSchema, reply: TaskViewSchema },
+  retry: { subject: 'task.retry', request: RetryRequestSchema, reply: TaskViewSchema },
   list: { subject: 'task.list', request: ListRequestSchema, reply: ListReplySchema },
   upload: { subject: 'task.upload', request: UploadRequestSchema, reply: UploadReplySchema },
   download: { subject: 'task.download', request: DownloadRequestSchema, reply: DownloadReplySchema },
@@ -279,6 +308,7 @@ export const OPERATIONS = {
   register: { subject: 'agents.register', request: RegisterRequestSchema, reply: AgentReplySchema },
   update: { subject: 'agents.update', request: UpdateAgentRequestSchema, reply: AgentReplySchema },
   remove: { subject: 'agents.remove', request: RemoveAgentRequestSchema, reply: RemoveAgentReplySchema },
+  test: { subject: 'agents.test', request: TestAgentRequestSchema, reply: TestAgentReplySchema },
   verify: { subject: 'agents.verify', request: VerifyAgentRequestSchema, reply: VerifyAgentReplySchema },
   registration: {
     subject: 'agents.registration',

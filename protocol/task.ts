@@ -9,6 +9,7 @@ import {
   ToolPolicySchema,
 } from './agent.ts';
 import { ErrorBodySchema } from './errors.ts';
+import { GenerationSchema } from './generation.ts';
 import { MAX_DEADLINE_MS, MAX_TIMEOUT_MS } from './limits.ts';
 import { TASK_ID_PATTERN } from './subjects.ts';
 import { TextSchema } from './text.ts';
@@ -50,6 +51,9 @@ export const TaskOptionsSchema = z.object({
   min_gpu_memory_bytes: z.int().positive().optional(),
   /** Tasks that belong together, such as the parts of one coordination. */
   group: TaskIdSchema.optional(),
+  generation: GenerationSchema.optional(),
+  /** The finished task that this one was made from, to run it again. */
+  retry_of: TaskIdSchema.optional(),
   /** Of a part of a coordination: what was asked of the whole, as digests, by which another request is told from it. */
   coordination: z.string().max(100).optional(),
 });
@@ -63,6 +67,8 @@ export const TaskRequestSchema = z.object({
   task_id: TaskIdSchema,
   caller: NameSchema,
   prompt: TextSchema,
+  /** The prompt is a `Conversation` in JSON, given by the caller. */
+  conversation: z.literal(true).optional(),
   prompt_bytes: z.int().positive(),
   options: TaskOptionsSchema,
 });

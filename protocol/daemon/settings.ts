@@ -37,10 +37,10 @@ export const daemonShape = {
   log_level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 };
 
-/** Which variable stands for which setting; `nats` holds those of the `nats` section. */
+/** Which variable stands for which setting: those at the top of the file, and those of its sections. */
 export interface Variables {
   readonly top: Readonly<Record<string, string>>;
-  readonly nats: Readonly<Record<string, string>>;
+  readonly sections: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
 export const NATS_VARIABLES = {
@@ -65,13 +65,11 @@ export function loadSettings<T>(
   variables: Variables,
 ): T {
   const written = file === undefined ? {} : readSettings(file);
-  const nats = valuesOf(environment, variables.nats);
-  const section = written['nats'] ?? {};
-  const merged = {
-    ...written,
-    ...valuesOf(environment, variables.top),
-    ...(isRecord(section) && { nats: { ...section, ...nats } }),
-  };
+  const merged: Record<string, unknown> = { ...written, ...valuesOf(environment, variables.top) };
+  for (const [name, names] of Object.entries(variables.sections)) {
+    const section = written[name] ?? {};
+    if (isRecord(section)) merged[name] = { ...section, ...valuesOf(environment, names) };
+  }
   return checkSettings(schema, merged, file ?? 'The environment');
 }
 

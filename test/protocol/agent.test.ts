@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { EndpointSchema, ModelSchema, VersionRangeSchema } from '../../protocol/agent.ts';
+import { EndpointSchema, LabelsSchema, ModelSchema, VersionRangeSchema } from '../../protocol/agent.ts';
 import { RunRequestSchema } from '../../protocol/control.ts';
 import { TaskOptionsSchema } from '../../protocol/task.ts';
 
@@ -74,3 +74,12 @@ test.each(['', '0.61.0; rm', '$(x)', '{"a":1}', '1'.repeat(256), ...fittingAll])
     expect(VersionRangeSchema.safeParse(range).success).toBe(false);
   },
 );
+
+test('labels are counted before they are looked at', () => {
+  const labels = (count: number, value: unknown) =>
+    Object.fromEntries(Array.from({ length: count }, (_, i) => [`label_${i}`, value]));
+  expect(LabelsSchema.parse(labels(64, 'x'))).toEqual(labels(64, 'x'));
+  expect(LabelsSchema.safeParse(labels(65, 'x')).error?.issues).toHaveLength(1);
+  expect(LabelsSchema.safeParse(labels(200_000, 7)).error?.issues).toHaveLength(1);
+  expect(LabelsSchema.safeParse(labels(2, 7)).success).toBe(false);
+});

@@ -13,11 +13,15 @@ import {
   ErrorReplySchema,
   ExplainReplySchema,
   OPERATIONS,
+  RetryRequestSchema,
+  SubmitRequestSchema,
   TaskViewSchema,
+  TestAgentReplySchema,
 } from '../../protocol/operation.ts';
 import { ChunkSchema } from '../../protocol/output.ts';
 import { AgentRegistrationSchema } from '../../protocol/registration.ts';
 import { ReportSchema } from '../../protocol/report.ts';
+import { FleetStreamEventSchema, TaskStreamEventSchema } from '../../protocol/stream.ts';
 import { NODE_VERBS, names, TASK_RECORDS } from '../../protocol/subjects.ts';
 import { TASK_STATUSES, TaskStateSchema } from '../../protocol/task.ts';
 import { root } from '../support/built.ts';
@@ -34,12 +38,17 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ErrorReplySchema,
   EventSchema,
   ExplainReplySchema,
+  FleetStreamEventSchema,
   LeaseSchema,
   ReportSchema,
+  RetryRequestSchema,
   RunReplySchema,
   RunRequestSchema,
+  SubmitRequestSchema,
   TaskStateSchema,
+  TaskStreamEventSchema,
   TaskViewSchema,
+  TestAgentReplySchema,
 };
 
 /** The rows of the table whose head is this, cell by cell. */
