@@ -100,7 +100,8 @@ export function createAgent({
 
   const statusWith: Agent['statusWith'] = wanted => {
     const { pins, ...terms } = termsWithin(config, wanted);
-    const { cli_version, node_version, signed_in, loaded_models, gpu_memory = gpuMemory() } = health.found;
+    const { cli_version, node_version, cli_path, node_path, ...found } = health.found;
+    const { signed_in, loaded_models, gpu_memory = gpuMemory() } = found;
     const expected_version = shownPin(pins, cli_version);
     const recent = summary(window, clock());
     return {
@@ -116,6 +117,8 @@ export function createAgent({
       ...(cli_version !== undefined && { cli_version }),
       ...(expected_version !== undefined && { expected_version }),
       ...(node_version !== undefined && { node_version }),
+      ...(cli_path !== undefined && { cli_path }),
+      ...(node_path !== undefined && { node_path }),
       signed_in,
       warm: driver.warm,
       tool_policy: config.tool_policy,

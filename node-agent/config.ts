@@ -76,7 +76,7 @@ const defaultNodeName = (): string =>
 export function loadNodeConfig(file: string | undefined, environment: Environment = process.env): NodeConfig {
   const settings = loadSettings(NodeConfigSchema, file, environment, {
     top: { ...DAEMON_VARIABLES, node: 'CCLI_NODE', state_dir: 'CCLI_STATE_DIR' },
-    nats: NATS_VARIABLES,
+    sections: { nats: NATS_VARIABLES },
   });
   // nvm sets NVM_DIR for whoever happens to be logged in: what the file says is meant for this daemon.
   const nvm_dir = settings.nvm_dir ?? environment['NVM_DIR'];

@@ -1,17 +1,22 @@
-/** What a run request's prompt text says: a prompt, or a session with one at its end. */
+/** What a run request's prompt text says: a prompt, or a conversation with one at its end. */
 import { check } from '../protocol/codec.ts';
 import type { RunRequest } from '../protocol/control.ts';
 import { ConversationSchema } from '../protocol/conversation.ts';
 import { CcliError } from '../protocol/errors.ts';
 import type { DriverTask } from './drivers/driver.ts';
 
-export type Said = Pick<DriverTask, 'prompt' | 'history'>;
+export type Said = Pick<DriverTask, 'instructions' | 'history' | 'prompt' | 'format'>;
 
 /** @throws CcliError `invalid_request` when it should be a conversation and is none */
 export function saidIn(text: string, { conversation }: Pick<RunRequest, 'conversation'>): Said {
   if (conversation === undefined) return { prompt: text };
-  const { turns, prompt } = check(ConversationSchema, parse(text));
-  return turns.length === 0 ? { prompt } : { prompt, history: turns };
+  const { instructions = '', turns, prompt, format } = check(ConversationSchema, parse(text));
+  return {
+    ...(instructions.trim() !== '' && { instructions }),
+    ...(turns.length > 0 && { history: turns }),
+    prompt,
+    ...(format !== undefined && { format }),
+  };
 }
 
 function parse(text: string): unknown {

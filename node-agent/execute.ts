@@ -67,8 +67,8 @@ export async function execute(options: ExecuteOptions): Promise<OutboxEntry> {
     watchdog.start();
     const callbacks = { onChunk, onActivity: watchdog.alive };
     result = await agent.driver.run(driverTask(request, agent, said), callbacks, controller.signal);
-    failure =
-      collected.overflow ?? (collected.text().trim() === '' ? new CcliError('empty_reply') : undefined);
+    const empty = result.empty_as_asked !== true && collected.text().trim() === '';
+    failure = collected.overflow ?? (empty ? new CcliError('empty_reply') : undefined);
   } catch (error) {
     failure = collected.overflow ?? asCcliError(error);
   } finally {
@@ -126,7 +126,7 @@ function armLimits(
       ? new CcliError('deadline_passed')
       : new CcliError(
           'task_timeout',
-          `The attempt took longer than ${limit_ms / 1000} s; raise it with --timeout.`,
+          `The attempt took longer than ${limit_ms / 1000} s; allow it more (--timeout, timeout_ms, or x-ccli-timeout-s at /v1).`,
         );
   // A timeout is at most a day, so no timer is set for longer than it can hold.
   const timer = setTimeout(
@@ -157,6 +157,7 @@ const driverTask = (request: RunRequest, agent: Agent, said: Said): DriverTask =
   attempt: request.attempt,
   ...said,
   ...(request.model !== undefined && { model: request.model }),
+  ...(request.generation !== undefined && { generation: request.generation }),
   tool_policy: narrower(agent.config.tool_policy, request.tool_policy),
 });
 

@@ -118,4 +118,5 @@ const clipped = ({ cli_version, loaded_models, ...rest }: Probe): Probe => ({
 });
 
 /** What is worth an advert of its own; how much memory is free changes all the time. */
-const shown = ({ cli_version, loaded_models }: Probe): string => JSON.stringify([cli_version, loaded_models]);
+const shown = ({ cli_version, cli_path, loaded_models }: Probe): string =>
+  JSON.stringify([cli_version, cli_path, loaded_models]);

@@ -11,7 +11,9 @@ const each =
 
 /** What is left out, in this order, as far as it must be. */
 const STEPS: readonly ((advert: Advert) => Advert)[] = [
-  // For people, and in the log of the node as well.
+  // For people.
+  each(({ cli_path: _cli, node_path: _node, ...status }) => status),
+  // Likewise, and in the log of the node as well.
   each(({ problem, ...status }) => {
     if (problem === undefined) return status;
     const { cause: _cause, message, ...rest } = problem;

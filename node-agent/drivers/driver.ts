@@ -3,8 +3,9 @@
  * starts nothing in its constructor, and throws only `CcliError`s.
  */
 import type { DriverName, ToolPolicy } from '../../protocol/agent.ts';
-import type { Turn } from '../../protocol/conversation.ts';
+import type { Format, Turn } from '../../protocol/conversation.ts';
 import type { CcliError } from '../../protocol/errors.ts';
+import type { Generation } from '../../protocol/generation.ts';
 import type { Usage } from '../../protocol/task.ts';
 import type { AgentConfig } from '../agent-config/agent.ts';
 
@@ -12,8 +13,14 @@ export interface DriverTask {
   readonly task_id: string;
   readonly attempt: number;
   readonly prompt: string;
-  /** What was said before in the session of the task, oldest first; how it reaches the model is the driver's affair. */
+  /** What stands above the conversation, as a system message does. */
+  readonly instructions?: string;
+  /** What was said before in the conversation, oldest first; how it reaches the model is the driver's affair. */
   readonly history?: readonly Turn[];
+  /** For a tool that can hold its model to it: the instructions, or the prompt, ask for it besides. */
+  readonly format?: Format;
+  /** For a tool that can be told. */
+  readonly generation?: Generation;
   /** The model asked for; absent for the agent's default. */
   readonly model?: string;
   readonly tool_policy: ToolPolicy;
@@ -23,6 +30,9 @@ export interface DriverTask {
 export interface Probe {
   readonly cli_version?: string;
   readonly node_version?: string;
+  /** Of a CLI: its real executable or script, and the Node it runs under; absolute paths. */
+  readonly cli_path?: string;
+  readonly node_path?: string;
   readonly signed_in: 'yes' | 'no' | 'unknown';
   /** Models in memory, where that can be known, and how much of the GPUs' memory there is and is free. */
   readonly loaded_models?: readonly string[];
@@ -33,6 +43,8 @@ export interface Probe {
 export interface DriverResult {
   /** `partial`: its model has cut it short, and said so. */
   readonly completeness: 'whole' | 'partial' | 'unknown';
+  /** It has no text because its task's own `stop` or `max_tokens` has ended it there, and that is no failure. */
+  readonly empty_as_asked?: true;
   readonly usage?: Usage;
   readonly model?: string;
   /** Whether a process was already up when the task came, or a model in memory. */

@@ -10,6 +10,7 @@ import { type Executable, findExecutable } from '../process/executable.ts';
 import { type GeminiHome, makeGeminiHome } from '../process/home.ts';
 import { leftoverMark } from '../process/ledger.ts';
 import { makeWorkspace } from '../process/workspace.ts';
+import type { Probe } from './driver.ts';
 
 /** What `createDriver` is given of the node's configuration. */
 export interface DriverConfig {
@@ -71,6 +72,16 @@ export async function prepareLaunch(
     },
   };
 }
+
+/** What a probe says of the files that run. */
+export const runningOn = ({
+  path,
+  node,
+}: Executable): Pick<Probe, 'node_version' | 'cli_path' | 'node_path'> => ({
+  node_version: node.version,
+  cli_path: path,
+  node_path: node.node,
+});
 
 /**
  * What a probe says of the sign-in, once the CLI has been found and, where it speaks the protocol, has opened a session.

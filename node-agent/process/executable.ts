@@ -13,6 +13,8 @@ export interface Executable {
   readonly file: string;
   /** What comes before the CLI's own arguments: its script, when Node runs it. */
   readonly args: readonly string[];
+  /** The real file that runs, or that Node runs: no link. */
+  readonly path: string;
   /** From the package that the file belongs to. */
   readonly version?: string;
   /** The Node whose directory comes first on the CLI's PATH. */
@@ -99,11 +101,13 @@ async function inspect(path: string, node: NodeInstallation): Promise<Executable
   if (real === undefined) return undefined;
   const version = await packageVersion(real);
   if (/\.[cm]?js$/.test(real) || (await hasNodeShebang(real))) {
-    return { file: node.node, args: [real], node, ...(version !== undefined && { version }) };
+    return { file: node.node, args: [real], path: real, node, ...(version !== undefined && { version }) };
   }
   const runnable = await isRunnable(real);
   // Started by the name it was found under: some programs look at it.
-  return runnable ? { file: path, args: [], node, ...(version !== undefined && { version }) } : undefined;
+  return runnable
+    ? { file: path, args: [], path: real, node, ...(version !== undefined && { version }) }
+    : undefined;
 }
 
 async function isRunnable(path: string): Promise<boolean> {

@@ -3,6 +3,7 @@
  * executables. It asks neither for the right version nor for an agent that is enabled: it is what is done before.
  */
 import type { VerifyReply, VerifyRequest } from '../../protocol/control.ts';
+import { withinTime } from '../../protocol/daemon/limited-signal.ts';
 import { CcliError } from '../../protocol/errors.ts';
 import type { Agent } from '../agent.ts';
 import { runBriefly } from '../briefly.ts';
@@ -10,7 +11,6 @@ import { restOf } from '../core/admission.ts';
 import { isCooldownCode } from '../core/cooldown.ts';
 import type { Driver, Probe } from '../drivers/driver.ts';
 import type { Roster } from '../roster.ts';
-import { withinTime } from '../within-time.ts';
 import { notBegun, runSuite } from './suite.ts';
 
 /** All prompts one after another, and the start of the tool, stay within what a caller waits for. */

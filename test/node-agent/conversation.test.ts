@@ -21,6 +21,13 @@ test('a conversation has what was said before, oldest first, and the prompt', ()
   });
 });
 
+test('a conversation may have instructions, blank ones being none, and say how to answer', () => {
+  const said = { prompt: 'x', instructions: 'Be brief.', format: { type: 'object' } };
+  expect(saidIn(JSON.stringify({ turns: [], dropped: 0, ...said }), { conversation })).toEqual(said);
+  const blank = { prompt: 'x', instructions: ' \n', turns: [], dropped: 0, format: 'json' };
+  expect(saidIn(JSON.stringify(blank), { conversation })).toEqual({ prompt: 'x', format: 'json' });
+});
+
 test.each(['hello', '{}', '{"turns":[{"prompt":1}],"dropped":0,"prompt":"x"}', 'null'])(
   'what should be a conversation and is not is a bad request: %s',
   text => {

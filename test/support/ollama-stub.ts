@@ -20,6 +20,7 @@ const ChatSchema = z.object({
   truncate: z.boolean().optional(),
   keep_alive: z.union([z.number(), z.string()]).optional(),
   options: z.record(z.string(), z.unknown()).optional(),
+  format: z.unknown().optional(),
 });
 
 export interface OllamaRequest extends z.infer<typeof ChatSchema> {
@@ -263,6 +264,10 @@ async function send(answer: OllamaAnswer, response: ServerResponse, told: Told):
   response.end(error === undefined ? body : JSON.stringify({ error }));
 }
 
+async function* inTurn(text: readonly string[] | AsyncIterable<string>): AsyncGenerator<string> {
+  yield* text;
+}
+
 async function stream(
   answer: Extract<OllamaAnswer, { text: unknown }>,
   response: ServerResponse,
@@ -273,7 +278,7 @@ async function stream(
     `${JSON.stringify({ model, created_at: new Date().toISOString(), message: { role: 'assistant', ...message }, ...rest })}\n`;
   let tokens = 0;
   for (const thinking of answer.thinking ?? []) await write(response, line({ content: '', thinking }));
-  for await (const content of answer.text) {
+  for await (const content of inTurn(answer.text)) {
     tokens += 1;
     await write(response, line({ content }));
   }

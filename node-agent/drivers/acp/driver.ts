@@ -5,7 +5,7 @@ import { presetOf } from '../../presets/effective.ts';
 import type { Dialect } from '../../presets/preset.ts';
 import { presetAnnouncing } from '../../presets/table.ts';
 import type { Driver, DriverResult, DriverTask, RunCallbacks } from '../driver.ts';
-import { type DriverOptions, signInOf, startModel } from '../launch.ts';
+import { type DriverOptions, runningOn, signInOf, startModel } from '../launch.ts';
 import { createPool, type Pool } from './pool.ts';
 import { runTurn } from './turn.ts';
 
@@ -61,7 +61,7 @@ export function createAcpDriver(options: AcpDriverOptions): WarmDriver {
       const signed_in = await signInOf(options);
       return {
         ...(member.cli_version !== undefined && { cli_version: member.cli_version }),
-        node_version: member.node_version,
+        ...runningOn(member.executable),
         signed_in: refused ? 'no' : signed_in,
       };
     },

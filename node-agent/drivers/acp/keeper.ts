@@ -78,9 +78,14 @@ export function createKeeper(options: KeeperOptions): Keeper {
       await member.stop();
       throw closed();
     }
-    const { connection, cli_version, node_version } = member;
+    const { connection, cli_version, executable } = member;
     const { pid } = connection;
-    log.info('cli_started', { pid, cli_version, node_version, tool_policy: policy });
+    log.info('cli_started', {
+      pid,
+      cli_version,
+      node_version: executable.node.version,
+      tool_policy: policy,
+    });
     const seat = seats.add(member);
     current = member;
     void connection.gone.then(reason => {

@@ -3,6 +3,7 @@ import type { ToolPolicy } from '../../../protocol/agent.ts';
 import { CcliError } from '../../../protocol/errors.ts';
 import { acpModeOf, startsWithModel } from '../../presets/effective.ts';
 import { notSignedIn } from '../../presets/sign-in.ts';
+import type { Executable } from '../../process/executable.ts';
 import { residentBytes } from '../../process/memory.ts';
 import { makeWorkspace, type Workspace } from '../../process/workspace.ts';
 import { abortable } from '../abortable.ts';
@@ -22,7 +23,7 @@ export interface ReadySession extends OpenedSession {
 export interface Member {
   readonly connection: AcpConnection;
   readonly cli_version: string | undefined;
-  readonly node_version: string;
+  readonly executable: Executable;
   /** Whether it answers what it does not know, as all should: if not, its silence tells nothing. */
   readonly polite: boolean;
   /** A session nobody has used: one that is ready, or a new one. */
@@ -137,7 +138,7 @@ export async function startMember(driver: DriverOptions, options: MemberOptions)
       return polite;
     },
     cli_version: connection.announced.version ?? launch.executable.version,
-    node_version: launch.executable.node.version,
+    executable: launch.executable,
     take() {
       taken += 1;
       return stock.take();

@@ -3,8 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { CcliError } from '../../../protocol/errors.ts';
 import type { Usage } from '../../../protocol/task.ts';
 import { type AcpAnswer, type Judgement, judgeAcpAnswer } from '../../core/evidence.ts';
-import { withHistory } from '../../core/history.ts';
 import { literal } from '../../core/literal.ts';
+import { asOneText } from '../../core/one-text.ts';
 import { addUsage } from '../../core/usage.ts';
 import type { Dialect } from '../../presets/preset.ts';
 import { abortable } from '../abortable.ts';
@@ -43,7 +43,7 @@ interface Turn {
 export async function runTurn(turn: Turn, signal: AbortSignal): Promise<Judgement> {
   const { connection, session, task, dialect, callbacks } = turn;
   const seen: Seen = { has_text: false, thought: false, tool_calls: 0, notice: undefined, usage: undefined };
-  const text = withHistory(task.history, task.prompt);
+  const text = asOneText(task);
   const silence = connection.listen(session.id, {
     onUpdate(update) {
       if (!signal.aborted) callbacks.onActivity?.();

@@ -4,9 +4,9 @@ import type { ToolPolicy } from '../../../protocol/agent.ts';
 import { CcliError } from '../../../protocol/errors.ts';
 import { tooLarge } from '../../core/evidence.ts';
 import { judgeStreamAnswer, type StreamAnswer, type StreamEvent } from '../../core/evidence-stream.ts';
-import { withHistory } from '../../core/history.ts';
+import { asOneText } from '../../core/one-text.ts';
 import type { Driver } from '../driver.ts';
-import { type DriverOptions, prepareLaunch, prepareTask, startModel } from '../launch.ts';
+import { type DriverOptions, prepareLaunch, prepareTask, runningOn, startModel } from '../launch.ts';
 import { budgetFor, overBudget } from './budget.ts';
 import { feed } from './feed.ts';
 import { inPortions } from './portions.ts';
@@ -40,12 +40,12 @@ export function createColdGeminiDriver(options: DriverOptions): Driver {
         );
       return {
         ...(executable.version !== undefined && { cli_version: executable.version }),
-        node_version: executable.node.version,
+        ...runningOn(executable),
         signed_in: home?.signed_in ?? 'unknown',
       };
     },
     async run(task, callbacks, signal) {
-      const text = withHistory(task.history, task.prompt);
+      const text = asOneText(task);
       const prompt = agent.cwd === undefined ? text : withoutFileReferences(text);
       if (Buffer.byteLength(prompt) > MAX_STDIN_BYTES) throw tooLarge();
       const launch = await prepareTask(options, task.tool_policy);

@@ -1,9 +1,17 @@
 /** Any CLI that takes a prompt and prints its answer: one process a task. */
-import { withHistory } from '../../core/history.ts';
+
 import { literal } from '../../core/literal.ts';
+import { asOneText } from '../../core/one-text.ts';
 import { argumentsOf, fixedArguments, presetOf, printModeOf } from '../../presets/effective.ts';
 import type { Driver } from '../driver.ts';
-import { type DriverOptions, prepareLaunch, prepareTask, signInOf, startModel } from '../launch.ts';
+import {
+  type DriverOptions,
+  prepareLaunch,
+  prepareTask,
+  runningOn,
+  signInOf,
+  startModel,
+} from '../launch.ts';
 import { budgetFor, overBudget } from './budget.ts';
 import { feed } from './feed.ts';
 import { createPrintOutput } from './print-output.ts';
@@ -21,7 +29,7 @@ export function createGenericDriver(options: DriverOptions): Driver {
       const { executable } = launch;
       return {
         ...(executable.version !== undefined && { cli_version: executable.version }),
-        node_version: executable.node.version,
+        ...runningOn(executable),
         signed_in: await signInOf(options),
       };
     },
@@ -29,7 +37,7 @@ export function createGenericDriver(options: DriverOptions): Driver {
       const launch = await prepareTask(options, task.tool_policy);
       const { cwd, executable } = launch;
       const model = task.model ?? startModel(agent);
-      const spoken = withHistory(task.history, task.prompt);
+      const spoken = asOneText(task);
       // A CLI that is known has commands that begin like some prompts.
       const prompt = presetOf(agent) === undefined ? spoken : literal(spoken);
       const budget = budgetFor(config.max_output, prompt);

@@ -1,6 +1,7 @@
 /** What a stream of `/api/chat` says, line by line, and what came of it in the end. */
 import { z } from 'zod';
 import { CcliError } from '../../../protocol/errors.ts';
+import type { Generation } from '../../../protocol/generation.ts';
 import type { Usage } from '../../../protocol/task.ts';
 import type { DriverResult } from '../driver.ts';
 import { errorOf, parseJson } from './reply.ts';
@@ -41,19 +42,23 @@ interface Ended {
   readonly model: string;
   /** Tokens the model holds at once, where that is known. */
   readonly context_length: number | undefined;
+  /** What the task itself wants of the sampling. */
+  readonly generation: Generation | undefined;
 }
 
 export interface Judged {
   readonly completeness: DriverResult['completeness'];
+  readonly empty_as_asked?: true;
   readonly usage?: Usage;
   readonly load_ms?: number;
 }
 
 /**
  * @throws CcliError `context_too_long`, from a server that shortens prompts in silence; `reply_truncated` when the limit
- *   was reached before a word of the answer. An empty answer is left for the caller to judge.
+ *   was reached before a word of the answer, and the task has set none. Any other empty answer is left for the caller to judge.
  */
-export function judgeEnd({ last, has_text, agent_id, model, context_length = Infinity }: Ended): Judged {
+export function judgeEnd({ last, has_text, context_length = Infinity, ...about }: Ended): Judged {
+  const { agent_id, model } = about;
   const { done_reason, prompt_eval_count = 0, eval_count = 0, load_duration } = last;
   // A server of before `truncate` cuts a prompt to just that length (measured: 256 of 256), without a word.
   if (prompt_eval_count === context_length)
@@ -61,7 +66,8 @@ export function judgeEnd({ last, has_text, agent_id, model, context_length = Inf
       'context_too_long',
       `The prompt is longer than the ${context_length} tokens of context of "${model}", and Ollama left a part of it out; shorten it, or raise num_ctx in the options of agent "${agent_id}".`,
     );
-  if (done_reason === 'length' && !has_text)
+  const asked = isEndAsked(done_reason, about.generation);
+  if (done_reason === 'length' && !has_text && !asked)
     throw new CcliError(
       'reply_truncated',
       `"${model}" was cut off after ${eval_count} tokens, before it answered; raise num_predict or num_ctx in the options of agent "${agent_id}".`,
@@ -72,10 +78,15 @@ export function judgeEnd({ last, has_text, agent_id, model, context_length = Inf
   return {
     completeness:
       done_reason === 'length' ? 'partial' : done_reason === 'stop' && within ? 'whole' : 'unknown',
+    ...(asked && !has_text && { empty_as_asked: true }),
     ...usageOf(last),
     ...(load_duration !== undefined && { load_ms: Math.round(load_duration / 1e6) }),
   };
 }
+
+/** Whether the answer ends where its task wants it to, which may be before its first word. */
+const isEndAsked = (done_reason: string | undefined, { max_tokens, stop = [] }: Generation = {}): boolean =>
+  (done_reason === 'length' && max_tokens !== undefined) || (done_reason === 'stop' && stop.length > 0);
 
 function usageOf({ prompt_eval_count, eval_count }: ChatLine): { usage?: Usage } {
   if (prompt_eval_count === undefined && eval_count === undefined) return {};

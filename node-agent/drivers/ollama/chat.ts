@@ -6,6 +6,7 @@ import type { DriverTask, RunCallbacks } from '../driver.ts';
 import { type ChatLine, type Judged, judgeEnd, readLine } from './answer.ts';
 import { judgeServerFailure } from './evidence.ts';
 import { waitForFirstToken } from './first-token.ts';
+import { withGeneration } from './generation.ts';
 import type { OllamaHttp } from './http.ts';
 import { createLineSplitter } from './lines.ts';
 import { refusalOf, type Who } from './refusal.ts';
@@ -15,7 +16,7 @@ interface ChatOptions {
   readonly http: OllamaHttp;
   readonly agent: OllamaAgentConfig;
   readonly model: string;
-  readonly task: Pick<DriverTask, 'prompt' | 'history'>;
+  readonly task: Pick<DriverTask, 'instructions' | 'history' | 'prompt' | 'format' | 'generation'>;
   readonly callbacks: RunCallbacks;
   /** Tokens the model was last seen to hold. */
   readonly context_length: number | undefined;
@@ -54,6 +55,7 @@ export async function chat(options: ChatOptions, signal: AbortSignal): Promise<J
       agent_id: agent.id,
       model,
       context_length: contextOf(agent) ?? options.context_length,
+      generation: options.task.generation,
     });
   } finally {
     first.stop();
@@ -65,6 +67,7 @@ function requestBody({ agent, model, task }: ChatOptions): Record<string, unknow
   return {
     model,
     messages: [
+      ...(task.instructions === undefined ? [] : [{ role: 'system', content: task.instructions }]),
       ...(task.history ?? []).flatMap(({ prompt, response }) => [
         { role: 'user', content: prompt },
         { role: 'assistant', content: response },
@@ -75,7 +78,8 @@ function requestBody({ agent, model, task }: ChatOptions): Record<string, unknow
     // Otherwise a prompt that is too long loses its beginning without a word. `shift`, the same for an answer, is left
     // to the server: to 0.33 a change of it means to load the model anew, and other clients do not name it.
     truncate: false,
-    options: agent.options,
+    options: withGeneration(agent.options, task.generation),
+    ...(task.format !== undefined && { format: task.format }),
     // A number in quotes is no duration to Ollama.
     ...(keep_alive !== undefined && {
       keep_alive: /^-?\d+$/.test(String(keep_alive)) ? Number(keep_alive) : keep_alive,

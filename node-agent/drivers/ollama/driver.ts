@@ -1,13 +1,14 @@
 /** Talks to an Ollama server over its HTTP API: one model of it is the agent. */
+import { withinTime } from '../../../protocol/daemon/limited-signal.ts';
 import { errorFields, type Log } from '../../../protocol/daemon/log.ts';
 import { CcliError } from '../../../protocol/errors.ts';
 import { isSameModel } from '../../../protocol/model-name.ts';
 import type { OllamaAgentConfig } from '../../agent-config/ollama.ts';
-import { withinTime } from '../../within-time.ts';
 import type { Driver, Probe } from '../driver.ts';
 import { chat } from './chat.ts';
 import { isCloudModel } from './cloud-model.ts';
 import { withinContext } from './context.ts';
+import { preferringFormat } from './courtesy.ts';
 import { createOllamaHttp } from './http.ts';
 import { type Loaded, lookUpLoaded, lookUpModels, lookUpVersion } from './look.ts';
 
@@ -115,10 +116,18 @@ export function createOllamaDriver({ log, ...given }: OllamaDriverOptions): Driv
         const context_length = before?.context_length;
         // What it is told meanwhile is for the next run.
         const options = { http, agent, model: wanted, context_length };
+        const { format: wished, ...rest } = task;
         const judged = await withinContext(
           task.history ?? [],
-          (history, onChunk) =>
-            chat({ ...options, task: { ...task, history }, callbacks: { ...callbacks, onChunk } }, signal),
+          (history, hear) =>
+            preferringFormat(
+              wished,
+              (format, onChunk) => {
+                const asked = { ...rest, history, ...(format !== undefined && { format }) };
+                return chat({ ...options, task: asked, callbacks: { ...callbacks, onChunk } }, signal);
+              },
+              hear,
+            ),
           callbacks.onChunk,
         );
         problem = undefined;

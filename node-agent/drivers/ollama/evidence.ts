@@ -8,6 +8,8 @@
  * | 400 | `the input length exceeds the context length`, `the prompt is longer than the context length …`, `… exceeds the available context size …` | the prompt is too long, and was not shortened |
  * | 400 | `"x" does not support chat`, `time: missing unit in duration "1"` | the request is at fault |
  * | 500 | `option "num_ctx" must be of type integer` | likewise |
+ * | 500 | `invalid JSON schema in format`, `failed to load model vocabulary required for format` | the schema cannot be followed: asked again without it |
+ * | 400 | `json: cannot unmarshal object into Go struct field ChatRequest.format of type string` | the same, of a server before 0.5 |
  * | 500, or in the stream | `model requires more system memory (8.1 GiB) than is available (4.0 GiB)`, `… terminated: cudaMalloc failed: out of memory`, … | no memory |
  * | 500, or in the stream | `an error was encountered while running the model: unexpected EOF` (a killed runner), or anything else | the server is at fault |
  * | 403 | nothing at all | the name it was called by is not its own |

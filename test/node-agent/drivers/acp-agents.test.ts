@@ -21,6 +21,8 @@ describe('any agent that speaks the protocol', () => {
     const { driver } = await makeDriver({ agent: generic('echo', 'gemini-cli') });
     expect(await driver.probe(never)).toEqual({
       cli_version: '9.9.9',
+      cli_path: join(root, 'test', 'support', 'tools', 'acp-agent.mjs'),
+      node_path: process.execPath,
       node_version: process.version,
       signed_in: 'yes',
     });

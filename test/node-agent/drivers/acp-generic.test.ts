@@ -90,7 +90,11 @@ describe('an agent of no known type', () => {
 
   it('gets what was said before in one text with the prompt', async () => {
     const { driver } = await scripted();
-    const { text } = await ask(driver, '/and now?', { history: [{ prompt: 'one', response: 'two' }] });
+    const { text } = await ask(driver, '/and now?', {
+      instructions: 'Be brief.',
+      history: [{ prompt: 'one', response: 'two' }],
+    });
+    expect(text).toContain('[[turn 0 instructions]]\nBe brief.\n');
     expect(text).toContain('[[turn 1 user]]\none\n');
     expect(text.endsWith('[[turn 2 user]]\n/and now?')).toBe(true);
   });

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { root } from '../../support/built.ts';
 import {
   type GeminiStub,
   gate,
@@ -39,6 +40,8 @@ describe('a warm gemini', () => {
     expect(await driver.probe(never)).toEqual({
       cli_version: '0.61.0',
       node_version: process.version,
+      cli_path: join(root, 'node_modules/@google/gemini-cli/bundle/gemini.js'),
+      node_path: process.execPath,
       signed_in: 'yes',
     });
     expect(driver.warm).toBe(true);
@@ -146,7 +149,7 @@ describe('a warm gemini', () => {
       nvm_dir,
       environment: stub.environment,
     });
-    expect(await fixture.driver.probe(never)).toEqual({
+    expect(await fixture.driver.probe(never)).toMatchObject({
       cli_version: '0.61.0',
       node_version: 'v22.14.0',
       signed_in: 'yes',

@@ -23,12 +23,27 @@ async function stubbed(answer?: Parameters<GeminiStub['answer']>[0]): Promise<Ge
 }
 
 describe('a cold gemini', () => {
+  it('gets instructions and what was said before in one text with the prompt', async () => {
+    const stub = await stubbed();
+    const { driver } = await makeDriver({ agent: cold, environment: stub.environment });
+    await ask(driver, 'and now?', {
+      instructions: 'Be brief.',
+      history: [{ prompt: 'one', response: 'two' }],
+    });
+    const prompt = stub.requests[0]?.prompt ?? '';
+    expect(prompt).toContain('[[turn 0 instructions]]\nBe brief.\n');
+    expect(prompt).toContain('[[turn 1 assistant]]\ntwo\n');
+    expect(prompt.endsWith('[[turn 2 user]]\nand now?')).toBe(true);
+  });
+
   it('answers in chunks with its usage, and leaves nothing behind', async () => {
     const stub = await stubbed(() => ({ text: ['line \u2028', 'two\n', 'three'], output_tokens: 9 }));
     const { driver, state_dir } = await makeDriver({ agent: cold, environment: stub.environment });
     expect(await driver.probe(never)).toEqual({
       cli_version: '0.61.0',
       node_version: process.version,
+      cli_path: join(root, 'node_modules/@google/gemini-cli/bundle/gemini.js'),
+      node_path: process.execPath,
       signed_in: 'yes',
     });
     expect(await ask(driver, 'mail a@b.c \u{1F600}')).toMatchObject({

@@ -15,7 +15,12 @@ const standIn = (...args: string[]) => ({ agent_type: 'cli_generic', command, ar
 describe('a CLI with a print mode', () => {
   it('gets the prompt on stdin and answers on stdout', async () => {
     const { driver, state_dir } = await makeDriver({ agent: standIn('echo') });
-    expect(await driver.probe(never)).toMatchObject({ node_version: process.version, signed_in: 'unknown' });
+    expect(await driver.probe(never)).toMatchObject({
+      node_version: process.version,
+      cli_path: command,
+      node_path: process.execPath,
+      signed_in: 'unknown',
+    });
     expect(await ask(driver, 'hello')).toMatchObject({ text: 'hello', completeness: 'unknown', warm: false });
     expect(driver.warm).toBe(false);
     expect(await readdir(join(state_dir, 'work'))).toEqual([]);

@@ -65,7 +65,11 @@ describe('the prompt', () => {
     const { driver } = await makeDriver({
       agent: { agent_type: 'cli_generic', command: join(root, 'test/support/tools/cli.mjs'), args: ['echo'] },
     });
-    const { text } = await ask(driver, 'and now?', { history: [{ prompt: 'one', response: 'two' }] });
+    const { text } = await ask(driver, 'and now?', {
+      instructions: 'Be brief.',
+      history: [{ prompt: 'one', response: 'two' }],
+    });
+    expect(text).toContain('[[turn 0 instructions]]\nBe brief.\n');
     expect(text).toContain('one');
     expect(text.endsWith('and now?')).toBe(true);
   });

@@ -1,4 +1,4 @@
-import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, realpath, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { findExecutable } from '../../../node-agent/process/executable.ts';
@@ -24,6 +24,7 @@ describe('gemini', () => {
     expect(await findExecutable(gemini, { nvm_dir, environment: {} })).toEqual({
       file: process.execPath,
       args: [script],
+      path: script,
       version: '0.61.0',
       node: { version: process.version, node: process.execPath, bin: dirname(process.execPath) },
     });
@@ -71,7 +72,11 @@ describe('any program', () => {
     await symlink('/bin/sh', join(directory, 'my-shell'));
     const environment = { PATH: `relative:${directory}` };
     const found = await findExecutable({ ...tool, command: 'my-shell' }, { environment, nvm_dir: directory });
-    expect(found).toMatchObject({ file: join(directory, 'my-shell'), args: [] });
+    expect(found).toMatchObject({
+      file: join(directory, 'my-shell'),
+      args: [],
+      path: await realpath('/bin/sh'),
+    });
     expect(found.version).toBeUndefined();
   });
 

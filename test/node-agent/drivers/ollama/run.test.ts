@@ -71,6 +71,87 @@ test('what was said before in a session goes before the prompt', async () => {
   ]);
 });
 
+test('instructions stand above the conversation, and what format the answer has to have beside it', async () => {
+  const { stub, driver } = await answering('yes');
+  const format = { type: 'object', properties: { sum: { type: 'number' } }, required: ['sum'] };
+  await ask(driver, 'second', {
+    instructions: 'Be brief.',
+    history: [{ prompt: 'first', response: 'one' }],
+    format,
+  });
+  await ask(driver, 'third', { format: 'json' });
+  expect(stub.requests[0]?.messages).toEqual([
+    { role: 'system', content: 'Be brief.' },
+    { role: 'user', content: 'first' },
+    { role: 'assistant', content: 'one' },
+    { role: 'user', content: 'second' },
+  ]);
+  expect(stub.requests.map(request => request.format)).toEqual([format, 'json']);
+});
+
+test('what a task wants of the sampling goes before the options of its agent', async () => {
+  const { stub, driver } = await answering('yes', {
+    options: { num_ctx: 8_192, num_predict: 10, temperature: 0.2, stop: ['END'] },
+  });
+  await ask(driver, 'question', {
+    generation: { max_tokens: 500, temperature: 0, top_p: 0.5, stop: ['\n\n'], seed: 7 },
+  });
+  await ask(driver, 'question', { generation: { stop: [] } });
+  expect(stub.requests.map(request => request.options)).toEqual([
+    { num_ctx: 8_192, num_predict: 10, temperature: 0, top_p: 0.5, stop: ['END', '\n\n'], seed: 7 },
+    { num_ctx: 8_192, num_predict: 10, temperature: 0.2, stop: ['END'] },
+  ]);
+  expect(stub.requests[0]).not.toHaveProperty('format');
+});
+
+test('an answer that its task has ended before a word of it is as good as any', async () => {
+  const limited = await answering({ text: [], thinking: ['Hm'], done_reason: 'length', output_tokens: 1 });
+  expect(await ask(limited.driver, 'question', { generation: { max_tokens: 1 } })).toMatchObject({
+    text: '',
+    completeness: 'partial',
+    empty_as_asked: true,
+  });
+  const stopped = await answering({ text: [] });
+  expect(await ask(stopped.driver, 'question', { generation: { stop: ['END'] } })).toMatchObject({
+    text: '',
+    completeness: 'whole',
+    empty_as_asked: true,
+  });
+});
+
+test('of the limits of a task and of its agent the smaller one holds', async () => {
+  const { stub, driver } = await answering('yes', { options: { num_predict: 10 } });
+  const free = await answering('yes', { options: { num_predict: -1 } });
+  for (const max_tokens of [5, 500]) await ask(driver, 'question', { generation: { max_tokens } });
+  await ask(free.driver, 'question', { generation: { max_tokens: 500 } });
+  expect([...stub.requests, ...free.stub.requests].map(({ options }) => options)).toEqual([
+    { num_predict: 5 },
+    { num_predict: 10 },
+    { num_predict: 500 },
+  ]);
+});
+
+test.each([
+  [500, 'invalid JSON schema in format'],
+  [500, 'failed to load model vocabulary required for format'],
+  [400, 'json: cannot unmarshal object into Go struct field ChatRequest.format of type string'],
+])('a schema that the server refuses (%i: %s) is left to the instructions', async (status, error) => {
+  const stub = await ollamaStub({
+    answer: ({ format }) => (format === undefined ? 'yes' : { status, error }),
+  });
+  const driver = ollamaDriver({ endpoint: stub.url });
+  expect((await ask(driver, 'question', { format: { type: 'object' } })).text).toBe('yes');
+  expect(stub.requests.map(({ format }) => format)).toEqual([{ type: 'object' }, undefined]);
+});
+
+test('a server that fails for another reason is not asked again without the schema', async () => {
+  const { stub, driver } = await answering({ status: 500, error: 'unexpected EOF' });
+  expect(await failure(ask(driver, 'question', { format: 'json' }))).toMatchObject({
+    code: 'model_unavailable',
+  });
+  expect(stub.requests).toHaveLength(1);
+});
+
 test('a task that names a model gets that one', async () => {
   const stub = await ollamaStub({ models: ['llama3:70b'] });
   const result = await ask(ollamaDriver({ endpoint: stub.url }), 'hello', { model: 'llama3:70b' });
