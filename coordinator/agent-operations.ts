@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { check, WIRE_VERSION } from '../protocol/codec.ts';
-import { CcliError } from '../protocol/errors.ts';
+import { CcliError, type ErrorBody } from '../protocol/errors.ts';
 import { REGISTER_LIMIT_MS } from '../protocol/limits.ts';
 import type { AgentView, OperationRequest } from '../protocol/operation.ts';
 import {
@@ -13,7 +13,7 @@ import {
 } from '../protocol/registration.ts';
 import { agentKey } from '../protocol/subjects.ts';
 import type { Operation } from './caller.ts';
-import type { Candidate } from './core/placement.ts';
+import { type Candidate, conditionOf } from './core/placement.ts';
 import type { AgentChange } from './events.ts';
 import type { Fleet } from './fleet.ts';
 import { advertisedAgent, type Located, permittedAgent, registeredAgent } from './locate-agent.ts';
@@ -23,7 +23,7 @@ import type { Registry } from './registry.ts';
 import { agentView } from './views.ts';
 
 export type AgentOperations = {
-  readonly [N in 'register' | 'update' | 'remove' | 'verify' | 'registration']: Operation<N>;
+  readonly [N in 'register' | 'update' | 'remove' | 'test' | 'verify' | 'registration']: Operation<N>;
 };
 
 interface AgentOperationsOptions {
@@ -113,6 +113,26 @@ export function createAgentOperations(options: AgentOperationsOptions): AgentOpe
       onChanged(located, 'removed');
       return { removed: true, node: located.node };
     },
+    async test({ agent_id, node, canary }) {
+      const located = advertisedAgent({ agent_id, node }, fleet.nodes());
+      const began = performance.now();
+      const { canary_error, ...status } = await nodes.probe(
+        located.node,
+        { agent_id, canary },
+        PROBE_LIMIT_MS,
+      );
+      const took_ms = Math.round(performance.now() - began);
+      const candidate = candidateOf(located);
+      if (candidate === undefined) throw new CcliError('agent_unknown', `${agent_id} was removed meanwhile.`);
+      const tested = { ...candidate, status };
+      const problem = canary_error ?? hindranceOf(tested);
+      return {
+        ok: problem === undefined,
+        agent: agentView(tested),
+        ...(problem !== undefined && { problem }),
+        took_ms,
+      };
+    },
     async verify({ agent_id, node, ...request }) {
       const located = advertisedAgent({ agent_id, node }, fleet.nodes());
       return { ...(await nodes.verify(located.node, { agent_id, ...request })), node: located.node };
@@ -123,6 +143,12 @@ export function createAgentOperations(options: AgentOperationsOptions): AgentOpe
       return { open: registry.open };
     },
   };
+}
+
+/** Why it takes no task; that its slots are taken is none of its faults. */
+function hindranceOf(candidate: Candidate): ErrorBody | undefined {
+  const condition = conditionOf({ ...candidate, used: 0 });
+  return condition.fit === 'free' ? undefined : condition.why;
 }
 
 /**
@@ -149,7 +175,7 @@ function refuseChanged(
   const what = known === undefined ? 'removed' : before === undefined ? 'registered' : 'changed';
   throw new CcliError(
     'registration_changed',
-    `Somebody has ${what} ${agent_id} on ${node} while it was looked at, and that stands; look at \`ccli agents\`, then register it again if that is still wanted.`,
+    `Somebody has ${what} ${agent_id} on ${node} while it was looked at, and that stands; look at the agent, then register it again if that is still wanted.`,
   );
 }
 

@@ -54,6 +54,12 @@ interface CareOptions {
   readonly log: Log;
 }
 
+/** A prompt of a session may still have its history put before it; what came as a conversation stays what it is. */
+const asGiven = ({ prompt, conversation }: TaskRequest): Prepared => ({
+  prompt,
+  ...(conversation !== undefined && { conversation }),
+});
+
 export function createAttemptCare(options: CareOptions): AttemptCare {
   const { store, conversations, nodes, steps, clock, log } = options;
 
@@ -62,9 +68,9 @@ export function createAttemptCare(options: CareOptions): AttemptCare {
     request: TaskRequest,
     attempt: Attempt,
     instance_id: string,
-    { prompt, conversation }: Prepared = request,
+    { prompt, conversation }: Prepared = asGiven(request),
   ) => {
-    const { model, timeout_ms, tool_policy } = request.options;
+    const { model, timeout_ms, tool_policy, generation } = request.options;
     const left_ms = deadlineLeft(entry, clock());
     return {
       v: WIRE_VERSION,
@@ -79,6 +85,7 @@ export function createAttemptCare(options: CareOptions): AttemptCare {
       ...(timeout_ms !== undefined && { timeout_ms }),
       ...(left_ms !== undefined && { deadline_ms: Math.max(1, Math.round(left_ms)) }),
       ...(tool_policy !== undefined && { tool_policy }),
+      ...(generation !== undefined && { generation }),
     };
   };
 
@@ -103,7 +110,7 @@ export function createAttemptCare(options: CareOptions): AttemptCare {
     { node, agent_id, attempt }: Attempt,
   ): Promise<Prepared | undefined> => {
     const earlier = entry.options.session_id === undefined ? [] : options.earlier(entry);
-    if (earlier.length === 0) return request;
+    if (earlier.length === 0 || request.conversation === true) return asGiven(request);
     const limit_bytes = options.maxPromptBytes(node, agent_id);
     if (limit_bytes === undefined) return undefined;
     return await conversations.prepare(entry, request, attempt, earlier, limit_bytes);

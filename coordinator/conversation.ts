@@ -2,16 +2,17 @@
  * What a task of a session sends to its node: the prompt, together with what was said before. It is put together from
  * the tasks that are stored, so that a conversation goes on after any restart, and on another agent when it must.
  */
-import { createHash } from 'node:crypto';
 import { encode } from '../protocol/codec.ts';
 import { ConversationSchema, type Turn } from '../protocol/conversation.ts';
 import { errorFields, type Log } from '../protocol/daemon/log.ts';
 import { CcliError } from '../protocol/errors.ts';
 import type { TaskRequest } from '../protocol/task.ts';
-import { cut, fitsInline, join, type Text, type TextRef } from '../protocol/text.ts';
+import { cut, fitsInline, type Text } from '../protocol/text.ts';
 import { createRecent } from './recent.ts';
 import type { TaskStore } from './store.ts';
+import { sha256, wholeText } from './stored-text.ts';
 import type { TaskEntry } from './task-entry.ts';
+import { withoutMiddle } from './without-middle.ts';
 
 /** A prompt as it goes out. */
 export interface Prepared {
@@ -41,7 +42,6 @@ export interface Conversations {
 const MAX_HISTORY_BYTES = 512 * 1024;
 
 const utf8 = new TextEncoder();
-const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 /** Larger ones are put together again when they are needed again. */
 const MAX_KEPT_BYTES = 1024 * 1024;
 
@@ -53,18 +53,15 @@ type TurnStore = Pick<TaskStore, 'request' | 'promptSlice' | 'result' | 'resultS
 export function createConversations(store: TurnStore, log: Log): Conversations {
   const prepared = createRecent<Prepared & { readonly seq: number }>();
 
-  const whole = async (text: Text, slice: (index: number) => Promise<Uint8Array | undefined>) => {
-    if ('inline' in text) return text.inline;
-    return await textOf(text.ref, slice);
-  };
-
   const read = async (entry: TaskEntry): Promise<Turn | undefined> => {
     const asked = await store.request(entry.task_id);
     const answered = await store.result(entry.task_id, entry.seq);
     if (asked === undefined || answered === undefined || asked.revision !== entry.seq) return undefined;
     const { request } = asked;
-    const prompt = await whole(request.prompt, index => store.promptSlice(request, index));
-    const response = await whole(answered.text, index =>
+    // No submit makes one of a session; its text would not be what somebody said.
+    if (request.conversation === true) return undefined;
+    const prompt = await wholeText(request.prompt, index => store.promptSlice(request, index));
+    const response = await wholeText(answered.text, index =>
       store.resultSlice(entry.task_id, answered.attempt, index),
     );
     return prompt === undefined || response === undefined ? undefined : { prompt, response };
@@ -108,7 +105,7 @@ export function createConversations(store: TurnStore, log: Log): Conversations {
       if (known?.seq === seq) return known;
       const said = earlier.filter(({ state }) => state.status === 'completed');
       if (said.length === 0) return { prompt: request.prompt };
-      const prompt = await whole(request.prompt, index => store.promptSlice(request, index));
+      const prompt = await wholeText(request.prompt, index => store.promptSlice(request, index));
       if (prompt === undefined) return { prompt: request.prompt };
       const frame = sizeOf({ turns: [], dropped: said.length, prompt });
       const room = Math.min(limit_bytes - frame, MAX_HISTORY_BYTES);
@@ -137,28 +134,6 @@ function shortened(turn: Turn, room: number): Turn {
     kept = { prompt: withoutMiddle(prompt, chars / 4), response: withoutMiddle(response, (chars * 3) / 4) };
   }
   return kept;
-}
-
-function withoutMiddle(text: string, chars: number): string {
-  if (text.length <= chars) return text;
-  const half = Math.floor(chars / 2);
-  // Half a surrogate pair is no text.
-  const head = text.slice(0, half).replace(/[\uD800-\uDBFF]$/, '');
-  const tail = text.slice(text.length - half).replace(/^[\uDC00-\uDFFF]/, '');
-  return `${head}\n[… ${text.length - head.length - tail.length} characters left out …]\n${tail}`;
-}
-
-async function textOf(
-  ref: TextRef,
-  slice: (index: number) => Promise<Uint8Array | undefined>,
-): Promise<string | undefined> {
-  const slices: Uint8Array[] = [];
-  for (let index = 0; index < ref.slices; index += 1) {
-    const bytes = await slice(index);
-    if (bytes === undefined) return undefined;
-    slices.push(bytes);
-  }
-  return join(slices, ref, sha256);
 }
 
 function sliced(conversation: { turns: Turn[]; dropped: number; prompt: string }): Prepared {

@@ -84,7 +84,7 @@ export function registeredAgent(
   if (sights.some(({ advert }) => (node ?? advert.node) === advert.node && has(advert.agents, agent_id))) {
     throw new CcliError(
       'agent_not_registered',
-      `${agent_id} is there, but in no registration; register it with \`ccli agents register ${agent_id}\`.`,
+      `${agent_id} is there, but in no registration; register it first.`,
     );
   }
   throw unknownAgent(
@@ -104,7 +104,7 @@ function liveNode(node: string, sights: readonly NodeSight[]): NodeSight {
   const sight = sights.find(({ advert }) => advert.node === node);
   if (sight === undefined) throw unknownNode(node, sights);
   if (!sight.alive)
-    throw new CcliError('node_lost', `Node ${node} is silent; \`ccli nodes\` shows whether it is back.`);
+    throw new CcliError('node_lost', `Node ${node} is silent; the list of nodes shows whether it is back.`);
   if (sight.contested)
     throw new CcliError('wrong_instance', `Two daemons call themselves ${node}; stop one, then try again.`);
   return sight;

@@ -2,7 +2,7 @@
 import { WIRE_VERSION } from '../protocol/codec.ts';
 import { CcliError } from '../protocol/errors.ts';
 import { CANCEL_WAIT_MS } from '../protocol/limits.ts';
-import type { FleetStatus, ListReply, ListRequest, OperationName, TaskView } from '../protocol/operation.ts';
+import type { FleetStatus, OperationName, TaskView } from '../protocol/operation.ts';
 import { isTerminal } from '../protocol/task.ts';
 import { createAgentOperations } from './agent-operations.ts';
 import type { Operation } from './caller.ts';
@@ -10,6 +10,7 @@ import { createCoordinate } from './coordination/coordinate.ts';
 import type { AgentChange } from './events.ts';
 import { createExplain } from './explain.ts';
 import { countSlots, type Fleet } from './fleet.ts';
+import { listTasks } from './list-tasks.ts';
 import { type Located, unknownNode } from './locate-agent.ts';
 import { lookUp } from './lookup.ts';
 import type { Mirror } from './mirror.ts';
@@ -17,12 +18,13 @@ import type { Nodes } from './nodes.ts';
 import type { Placements } from './placements.ts';
 import type { Planner } from './planner.ts';
 import type { Registry } from './registry.ts';
+import { createRetryTask } from './retry-task.ts';
 import type { TaskStore } from './store.ts';
 import type { StoreUsage } from './store-usage.ts';
 import { createSubmit } from './submit.ts';
 import type { TaskEntry } from './task-entry.ts';
 import { createUpload } from './upload.ts';
-import { agentView, nodeView, taskSummary, taskView } from './views.ts';
+import { agentView, nodeView, taskView } from './views.ts';
 
 export type Operations = { readonly [N in OperationName]: Operation<N> };
 
@@ -43,7 +45,6 @@ interface OperationsOptions {
 }
 
 const RUN_WAIT_MS = 600_000;
-const LIST_LIMIT = 50;
 
 export function createOperations(options: OperationsOptions): Operations {
   const { store, mirror, fleet, nodes, usage, registry, planner, activate, about } = options;
@@ -53,8 +54,13 @@ export function createOperations(options: OperationsOptions): Operations {
   const find = async (task_id: string): Promise<TaskEntry> => {
     const entry = await lookUp(store, mirror, task_id);
     if (entry !== undefined) return entry;
-    throw new CcliError('task_unknown', `No task is called "${task_id}"; see \`ccli task list\`.`);
+    throw new CcliError(
+      'task_unknown',
+      `No task is called "${task_id}"; list the tasks to see those there are.`,
+    );
   };
+
+  const retryTask = createRetryTask({ find, store, submit });
 
   const view = async (entry: TaskEntry): Promise<TaskView> => {
     const answered = entry.state.result_attempt !== undefined;
@@ -86,10 +92,9 @@ export function createOperations(options: OperationsOptions): Operations {
     }),
     explain: createExplain({ find, planner, placements: options.placements }),
     submit: async (request, context) => await view(await submit(request, context)),
-    async run({ wait_ms, ...request }, context) {
-      const { task_id } = await submit(request, context);
-      await mirror.ended(task_id, wait_ms ?? RUN_WAIT_MS, context.signal);
-      return await view(await find(task_id));
+    // No `await` here: what is suspended would hold the prompt for as long as its end is waited for.
+    run({ wait_ms = RUN_WAIT_MS, ...request }, context) {
+      return submit(request, context).then(({ task_id }) => operations.get({ task_id, wait_ms }, context));
     },
     async get({ task_id, wait_ms }, { signal }) {
       await find(task_id);
@@ -107,7 +112,8 @@ export function createOperations(options: OperationsOptions): Operations {
       }
       return await view(await find(task_id));
     },
-    list: request => Promise.resolve(list(mirror, request)),
+    retry: async (request, context) => await view(await retryTask(request, context)),
+    list: async request => await Promise.resolve(listTasks(mirror.all(), request)),
     upload,
     async download({ task_id, index }) {
       const { state } = await find(task_id);
@@ -153,22 +159,4 @@ export function createOperations(options: OperationsOptions): Operations {
     },
   };
   return { ...operations, coordinate: createCoordinate(operations) };
-}
-
-/** Newest first; the cursor is the sequence after which the next page goes on. */
-function list(mirror: Mirror, { status, group, limit = LIST_LIMIT, cursor }: ListRequest): ListReply {
-  const before = cursor === undefined ? Number.POSITIVE_INFINITY : Number(cursor);
-  if (Number.isNaN(before))
-    throw new CcliError('invalid_request', 'The cursor is not one of ours; start without it.');
-  const matching = [...mirror.all()]
-    .filter(entry => entry.seq < before)
-    .filter(entry => status === undefined || entry.state.status === status)
-    .filter(entry => group === undefined || entry.options.group === group)
-    .sort((a, b) => b.seq - a.seq);
-  const page = matching.slice(0, limit);
-  const last = page.at(-1);
-  return {
-    tasks: page.map(taskSummary),
-    ...(last !== undefined && matching.length > page.length && { next_cursor: String(last.seq) }),
-  };
 }

@@ -87,6 +87,6 @@ export function refuseUnreadable(key: string, problem: ErrorBody | undefined): v
   if (problem === undefined) return;
   throw new CcliError(
     'store_damaged',
-    `The registration "${key}" is not what ccli wrote: ${problem.message} Remove it with \`ccli agents remove\`, then register the agent again.`,
+    `The registration "${key}" is not what ccli wrote: ${problem.message} Remove that registration, then register the agent again.`,
   );
 }

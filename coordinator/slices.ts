@@ -1,10 +1,12 @@
 /** Long texts in the object store, one object a slice. */
 import { createHash } from 'node:crypto';
 import { deadline } from '@nats-io/nats-core';
-import type { ObjectStore } from '@nats-io/obj';
+import { SLICE_BYTES } from '../protocol/limits.ts';
 import { promptBlob, resultBlob, uploadBlob } from '../protocol/subjects.ts';
 import type { TaskRequest } from '../protocol/task.ts';
 import { join, type TextRef } from '../protocol/text.ts';
+import type { Stores } from './provision.ts';
+import { readObject } from './read-object.ts';
 import { available } from './store-error.ts';
 
 export interface SliceStore {
@@ -22,17 +24,23 @@ export interface SliceStore {
   hasResultSlices(task_id: string, attempt: number, slices: number): Promise<boolean>;
 }
 
-/** The client waits without end for the bytes of an object that is removed while it is read. */
+/** Of all that one object takes. */
 const READ_TIMEOUT_MS = 10_000;
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
-export function createSliceStore(blobs: ObjectStore): SliceStore {
+export function createSliceStore({
+  blobs,
+  manager,
+  streams,
+}: Pick<Stores, 'blobs' | 'manager' | 'streams'>): SliceStore {
+  const source = { blobs, manager, stream: streams.blobs };
   const put = async (name: string, bytes: Uint8Array): Promise<void> => {
-    await available(blobs.putBlob({ name }, bytes));
+    // One message a slice: half the round trips of the library's own chunks.
+    await available(blobs.putBlob({ name, options: { max_chunk_size: SLICE_BYTES } }, bytes));
   };
-  const get = async (name: string): Promise<Uint8Array | undefined> =>
-    (await available(deadline(blobs.getBlob(name), READ_TIMEOUT_MS))) ?? undefined;
+  const get = (name: string): Promise<Uint8Array | undefined> =>
+    available(deadline(readObject(source, name), READ_TIMEOUT_MS));
 
   return {
     putUpload: (task_id, index, bytes) => put(uploadBlob(task_id, index), bytes),

@@ -110,10 +110,8 @@ export interface TaskStore extends SliceStore {
 const WATCHED = ['*.request', '*.state', '*.cancel'];
 
 /** @param age how long ago something was stored, from the server's stamp on it */
-export function createTaskStore(
-  { tasks, blobs, manager, streams, names }: Stores,
-  age: (stored_at_ms: number) => number = () => 0,
-): TaskStore {
+export function createTaskStore(stores: Stores, age: (stored_at_ms: number) => number = () => 0): TaskStore {
+  const { tasks, manager, streams, names } = stores;
   const requests = createRecent<StoredRequest>();
   const results = createRecent<{ result: TaskResult; revision: number }>();
 
@@ -143,7 +141,7 @@ export function createTaskStore(
   };
 
   return {
-    ...createSliceStore(blobs),
+    ...createSliceStore(stores),
     async createRequest(request) {
       const key = taskKey(request.task_id, 'request');
       const revision = await unlessTaken(tasks.create(key, encode(TaskRequestSchema, request)));

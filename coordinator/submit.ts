@@ -1,5 +1,5 @@
 /** From what a caller sends to a task that is durable, or to the reason why it was not accepted. */
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { WIRE_VERSION } from '../protocol/codec.ts';
@@ -9,6 +9,7 @@ import type { SubmitRequest } from '../protocol/operation.ts';
 import { TaskOptionsSchema, type TaskRequest } from '../protocol/task.ts';
 import { cut, fitsInline, type Text, type TextRef } from '../protocol/text.ts';
 import type { CallContext } from './caller.ts';
+import { checkPrompt } from './check-prompt.ts';
 import { assess } from './core/assess.ts';
 import type { Demand } from './core/placement.ts';
 import type { Fleet } from './fleet.ts';
@@ -18,6 +19,7 @@ import type { Planner } from './planner.ts';
 import type { TaskStore } from './store.ts';
 import type { Need, StoreUsage } from './store-usage.ts';
 import type { TaskEntry } from './task-entry.ts';
+import { newTaskId } from './task-id.ts';
 
 interface SubmitOptions {
   readonly store: TaskStore;
@@ -65,12 +67,22 @@ export function createSubmit({ store, mirror, fleet, planner, usage, activate }:
   };
 
   return async (submitted, { caller, signal }) => {
+    checkConversation(submitted);
+    const { conversation } = submitted;
     const { prompt_bytes, prompt, slices } = readPrompt(submitted);
     const options = TaskOptionsSchema.parse(submitted);
     const task_id = submitted.task_id ?? taskIdFor(caller, submitted.idempotency_key);
     const demand = { options, prompt_bytes, chain: planner.chain(options) };
     if (mirror.get(task_id) === undefined) await placeable(fleet, demand, signal);
-    const request: TaskRequest = { v: WIRE_VERSION, task_id, caller, prompt, prompt_bytes, options };
+    const request: TaskRequest = {
+      v: WIRE_VERSION,
+      task_id,
+      caller,
+      prompt,
+      ...(conversation !== undefined && { conversation }),
+      prompt_bytes,
+      options,
+    };
     const need = needOf(request);
     const refusal = mirror.get(task_id) === undefined ? usage.refusal(need) : undefined;
     // What is there already needs no room, and its slices need not be stored again.
@@ -80,7 +92,7 @@ export function createSubmit({ store, mirror, fleet, planner, usage, activate }:
     if (before === undefined) {
       usage.count(need);
       if ('ref' in prompt)
-        await store.putPrompt(task_id, prompt.ref, slices ?? (await uploaded(store, task_id, prompt.ref)));
+        await store.putPrompt(task_id, prompt.ref, slices ?? (await uploaded(store, request, prompt.ref)));
     }
     const entry = before ?? (await create(request));
     if (entry === undefined)
@@ -88,6 +100,14 @@ export function createSubmit({ store, mirror, fleet, planner, usage, activate }:
     activate();
     return entry;
   };
+}
+
+function checkConversation({ conversation, session_id }: SubmitRequest): void {
+  if (conversation === undefined || session_id === undefined) return;
+  throw new CcliError(
+    'invalid_request',
+    'A session puts what was said before in front of its prompts itself: give one of conversation and session_id, not both.',
+  );
 }
 
 interface ReadPrompt {
@@ -98,7 +118,7 @@ interface ReadPrompt {
   readonly slices: readonly Uint8Array[] | undefined;
 }
 
-function readPrompt({ prompt, prompt_ref, task_id }: SubmitRequest): ReadPrompt {
+function readPrompt({ prompt, prompt_ref, task_id, conversation }: SubmitRequest): ReadPrompt {
   if (prompt === undefined && prompt_ref !== undefined) {
     if (task_id === undefined) {
       throw new CcliError(
@@ -112,7 +132,7 @@ function readPrompt({ prompt, prompt_ref, task_id }: SubmitRequest): ReadPrompt 
   if (prompt === undefined || prompt_ref !== undefined) {
     throw new CcliError('invalid_request', 'Give exactly one of prompt and prompt_ref.');
   }
-  checkText(prompt);
+  checkPrompt(prompt, conversation === true);
   const bytes = new TextEncoder().encode(prompt);
   checkSize(bytes.byteLength);
   const prompt_bytes = bytes.byteLength;
@@ -123,9 +143,13 @@ function readPrompt({ prompt, prompt_ref, task_id }: SubmitRequest): ReadPrompt 
   return { prompt_bytes, prompt: { ref }, slices };
 }
 
-async function uploaded(store: TaskStore, task_id: string, ref: TextRef): Promise<readonly Uint8Array[]> {
+async function uploaded(
+  store: TaskStore,
+  { task_id, conversation }: TaskRequest,
+  ref: TextRef,
+): Promise<readonly Uint8Array[]> {
   const { text, slices } = await store.uploaded(task_id, ref);
-  checkText(text);
+  checkPrompt(text, conversation === true);
   return slices;
 }
 
@@ -136,11 +160,6 @@ const needOf = ({ prompt, prompt_bytes }: TaskRequest): Need =>
   'ref' in prompt
     ? { tasks: RECORD_BYTES, blobs: prompt_bytes + prompt.ref.slices * RECORD_BYTES }
     : { tasks: RECORD_BYTES + prompt_bytes, blobs: 0 };
-
-function checkText(prompt: string): void {
-  if (prompt.trim() === '') throw new CcliError('prompt_empty');
-  if (prompt.includes('\0')) throw new CcliError('prompt_has_nul');
-}
 
 function checkSize(bytes: number): void {
   if (bytes <= MAX_PROMPT_BYTES) return;
@@ -164,7 +183,7 @@ async function placeable(fleet: Fleet, demand: Demand, signal: AbortSignal): Pro
 
 /** The same key of the same caller is the same task; without one, every submit is a task of its own. */
 function taskIdFor(caller: string, idempotency_key: string | undefined): string {
-  if (idempotency_key === undefined) return `t${randomBytes(10).toString('hex')}`;
+  if (idempotency_key === undefined) return newTaskId();
   const digest = createHash('sha256')
     .update(JSON.stringify([caller, idempotency_key]))
     .digest('hex');

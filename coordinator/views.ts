@@ -1,7 +1,7 @@
 /** Tasks, agents and nodes as callers see them. */
 import type { ErrorBody } from '../protocol/errors.ts';
 import type { AgentView, NodeView, TaskSummary, TaskView } from '../protocol/operation.ts';
-import type { TaskResult } from '../protocol/task.ts';
+import type { Attempt, TaskResult, TaskState } from '../protocol/task.ts';
 import type { Candidate } from './core/placement.ts';
 import type { NodeSight } from './fleet.ts';
 import type { TaskEntry } from './task-entry.ts';
@@ -15,8 +15,7 @@ interface Beside {
 
 export function taskView(entry: TaskEntry, { result, waiting_for, suspect = false }: Beside = {}): TaskView {
   const { state } = entry;
-  const attempt =
-    state.attempts.find(known => known.attempt === state.result_attempt) ?? state.attempts.at(-1);
+  const attempt = shownAttempt(state);
   return {
     task_id: entry.task_id,
     status: state.status,
@@ -35,6 +34,10 @@ export function taskView(entry: TaskEntry, { result, waiting_for, suspect = fals
     updated_at_ms: Math.max(state.updated_at_ms, entry.created_at_ms),
   };
 }
+
+/** The attempt that the answer is of, or else the last one. */
+export const shownAttempt = ({ attempts, result_attempt }: TaskState): Attempt | undefined =>
+  attempts.find(({ attempt }) => attempt === result_attempt) ?? attempts.at(-1);
 
 const answerOf = (result: TaskResult): Partial<TaskView> => ({
   ...('inline' in result.text ? { response: result.text.inline } : { response_ref: result.text.ref }),

@@ -254,5 +254,8 @@ function noneUsable(what: string, refused: readonly (Unusable & { readonly agent
     .slice(0, MOST_LISTED)
     .map(({ agent_id, why }) => `${agent_id} ${why}`)
     .join('; ');
-  return new CcliError(refused[0]?.code ?? 'no_agent_fits', `${what}: ${reasons}. See \`ccli agents\`.`);
+  return new CcliError(
+    refused[0]?.code ?? 'no_agent_fits',
+    `${what}: ${reasons}. Look at the agents there are.`,
+  );
 }

@@ -39,7 +39,7 @@ export function unusable(agent: AgentView, prompt_bytes: number): Unusable | und
     };
   }
   if (agent.available || isBusy(agent) || agent.health === 'starting') return undefined;
-  return { code: 'wrong_instance', why: `gets no work now; see \`ccli nodes\` for node ${agent.node}` };
+  return { code: 'wrong_instance', why: `gets no work now; look at node ${agent.node}` };
 }
 
 export const isBusy = ({ running, max_concurrent }: AgentView): boolean => running >= max_concurrent;

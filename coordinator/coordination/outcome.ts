@@ -133,7 +133,7 @@ const unreadable = ({ asked, error }: AnswerPart): string[] =>
   error === undefined
     ? []
     : [
-        `The answer of ${label(asked.part)} is there and could not be read (${error.code}); \`ccli task wait ${asked.part.task_id}\` prints it.`,
+        `The answer of ${label(asked.part)} is there and could not be read (${error.code}); ask for task ${asked.part.task_id} to get it.`,
       ];
 
 const unconfirmed = ({ part, view, stopped }: Asked): string[] => {

@@ -173,7 +173,7 @@ function whyAbsent(
     return unavailable(
       why(
         'agent_unknown',
-        `The file of node ${node} does not name ${agent_id} any more; put it back there, or take it out of the registry with \`ccli agents remove ${agent_id}\`.`,
+        `The file of node ${node} does not name ${agent_id} any more; put it back there, or take it out of the registry.`,
       ),
     );
   }

@@ -61,7 +61,7 @@ export function conditionOf(candidate: Candidate): Fit {
   const { agent_id } = status;
   const away = (code: ErrorCode, message: string): Fit => ({ fit: 'away', why: why(code, message) });
   if (!candidate.allowed) {
-    const message = `${agent_id} is not registered, and this fleet gives work to registered agents only; \`ccli agents register\` does that.`;
+    const message = `${agent_id} is not registered, and this fleet gives work to registered agents only; register it first.`;
     return { fit: 'broken', why: why('agent_not_registered', message) };
   }
   if (!candidate.alive) return away('node_lost', `Node ${node} is silent.`);

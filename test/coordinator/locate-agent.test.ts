@@ -112,12 +112,7 @@ describe('an agent of the registry', () => {
 
   test.each([
     ['several', { agent_id: 'llama' }, 'invalid_request', 'ironwood, walnut'],
-    [
-      'none, though it is there',
-      { agent_id: 'walnut-gemini' },
-      'agent_not_registered',
-      'ccli agents register',
-    ],
+    ['none, though it is there', { agent_id: 'walnut-gemini' }, 'agent_not_registered', 'register it first'],
     ['none at all', { agent_id: 'lama' }, 'agent_unknown', 'there is llama'],
     ['none on that node', { agent_id: 'llama', node: 'oak' }, 'agent_unknown', 'on oak'],
   ])('is refused when there is %s', (_what, named, code, says) => {

@@ -150,7 +150,7 @@ describe('a registry', () => {
     expect(ids(registry)).toEqual([]);
     await expect(put(registry, record('walnut-a'))).rejects.toMatchObject({
       code: 'store_damaged',
-      message: expect.stringContaining('ccli agents remove') as string,
+      message: expect.stringContaining('Remove that registration') as string,
     });
   });
 

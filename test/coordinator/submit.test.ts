@@ -88,6 +88,8 @@ const refOf = (text: string) => {
 
 const LONG = `${'🚀'.repeat(INLINE_TEXT_BYTES / 4)}!`;
 
+const CONVERSATION = JSON.stringify({ turns: [], dropped: 0, prompt: 'hello' });
+
 describe('a submit', () => {
   test('is answered once the task is stored, and wakes the planner', async () => {
     const { store, submit, activations } = await door();
@@ -152,6 +154,12 @@ describe('a submit', () => {
     ['an empty prompt', { prompt: '' }, 'prompt_empty'],
     ['a blank prompt', { prompt: ' \n\t\u00a0' }, 'prompt_empty'],
     ['a NUL', { prompt: 'a\0b' }, 'prompt_has_nul'],
+    ['a conversation that is none', { prompt: 'a', conversation: true }, 'invalid_request'],
+    [
+      'a conversation within a session',
+      { prompt: CONVERSATION, conversation: true, session_id: 's' },
+      'invalid_request',
+    ],
     ['more than any agent takes', { prompt: 'a'.repeat(MAX_PROMPT_BYTES + 1) }, 'prompt_too_large'],
     ['more than this agent takes', { prompt: 'a'.repeat(101) }, 'prompt_too_large'],
     ['an agent that is not there', { prompt: 'a', agent_id: 'nobody' }, 'agent_unknown'],
@@ -162,6 +170,33 @@ describe('a submit', () => {
     await expect(submit({ task_id: 't1', ...request })).rejects.toMatchObject({ code });
     expect(await store.lastWatched()).toBe(0);
     expect(activations()).toBe(0);
+  });
+
+  test('of a conversation stores that it is one', async () => {
+    const { store, submit } = await door();
+    const prompt = JSON.stringify({ instructions: 'Be brief.', turns: [], dropped: 0, prompt: 'hello' });
+    const { task_id } = await submit({ prompt, conversation: true });
+    expect((await store.request(task_id))?.request).toMatchObject({
+      prompt: { inline: prompt },
+      conversation: true,
+      prompt_bytes: prompt.length,
+    });
+  });
+
+  test('of a conversation that was uploaded looks into it as well', async () => {
+    const { store, submit, upload } = await door();
+    const task_id = 'uploaded';
+    const uploaded = async (text: string) => {
+      const { slices, ref } = refOf(text);
+      for (const [index, slice] of slices.entries()) await upload({ task_id, index, data: dataOf(slice) });
+      return { task_id, prompt_ref: ref, conversation: true as const };
+    };
+    await expect(submit(await uploaded(LONG))).rejects.toMatchObject({ code: 'invalid_request' });
+    const text = JSON.stringify({ turns: [{ prompt: LONG, response: 'a' }], dropped: 0, prompt: 'b' });
+    const request = await uploaded(text);
+    const { seq } = await submit(request);
+    expect((await store.request(task_id))?.request.conversation).toBe(true);
+    expect((await submit(request)).seq).toBe(seq);
   });
 
   test('waits in the queue when all slots are taken', async () => {
@@ -194,9 +229,11 @@ describe('a submit sent twice', () => {
   test.each([
     ['another prompt', { prompt: 'b' }],
     ['other options', { prompt: 'a', priority: 1 }],
+    ['the same text as a conversation', { prompt: CONVERSATION, conversation: true as const }],
   ])('with %s is a conflict', async (_what, other) => {
     const { submit } = await door();
-    await submit({ prompt: 'a', task_id: 'mine' });
+    const prompt = 'conversation' in other ? other.prompt : 'a';
+    await submit({ prompt, task_id: 'mine' });
     await expect(submit({ ...other, task_id: 'mine' })).rejects.toMatchObject({
       code: 'idempotency_conflict',
     });

@@ -35,7 +35,7 @@ export function startDaemon({
   const child = spawn(node, [built(`${program}/main.ts`), ...args], {
     stdio: ['ignore', 'ignore', 'pipe'],
     // Most tests have agents that nobody has registered.
-    env: { ...plainEnvironment(), CCLI_DISCOVERED: 'allow', ...environment },
+    env: { ...plainEnvironment(), CCLI_DISCOVERED: 'allow', CCLI_HTTP: 'false', ...environment },
   });
   let log = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {

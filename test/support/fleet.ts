@@ -61,14 +61,19 @@ export interface TestFleet {
   readonly reaches: (task_id: string, status: TaskView['status']) => Promise<TaskView>;
 }
 
-type Overrides = Partial<Omit<CoordinatorConfig, 'prefix' | 'log_level' | 'nats'>>;
+type Overrides = Partial<Omit<CoordinatorConfig, 'prefix' | 'log_level' | 'nats' | 'http'>> & {
+  /** Off unless it is switched on; then on a free port. */
+  readonly http?: Partial<CoordinatorConfig['http']>;
+};
 
 export async function testCoordinator(nats: TestNats, over: Overrides = {}): Promise<Coordinator> {
+  const defaults = loadCoordinatorConfig(undefined, { CCLI_NATS_URL: nats.url, CCLI_LOG_LEVEL: level });
   const config = {
-    ...loadCoordinatorConfig(undefined, { CCLI_NATS_URL: nats.url, CCLI_LOG_LEVEL: level }),
+    ...defaults,
     // Most tests have agents that nobody has registered.
     discovered: 'allow' as const,
     ...over,
+    http: { ...defaults.http, enabled: false, port: 0, ...over.http },
   };
   const coordinator = await startCoordinator(config, createLog({ level, name: 'coordinator' }));
   onTestFinished(() => coordinator.stop());
@@ -123,6 +128,7 @@ const TIMEOUTS_MS: Readonly<Partial<Record<OperationName, number>>> = {
   run: 75_000,
   get: 3_000,
   register: 60_000,
+  test: 60_000,
   verify: 120_000,
   coordinate: 75_000,
 };

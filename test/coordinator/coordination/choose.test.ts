@@ -193,7 +193,7 @@ describe('nobody to choose', () => {
       expect.objectContaining({
         code: 'agent_disabled',
         message:
-          'No agent can be asked: a is disabled; b is cooling down (quota_exhausted) for another 3 s. See `ccli agents`.',
+          'No agent can be asked: a is disabled; b is cooling down (quota_exhausted) for another 3 s. Look at the agents there are.',
       }),
     );
   });

@@ -6,6 +6,7 @@ import { CcliError, type ErrorBody, type ErrorCode } from '../../../protocol/err
 import type { AgentView, OperationRequest, SubmitRequest, TaskView } from '../../../protocol/operation.ts';
 import { isTerminal } from '../../../protocol/task.ts';
 import { cut } from '../../../protocol/text.ts';
+import { ollamaView as agentView } from '../../support/agent-view.ts';
 
 export type Doing =
   | { readonly say: string; readonly when?: Promise<void> }
@@ -162,3 +163,13 @@ export function fakeFleet(options: FakeOptions): FakeFleet {
     ) => coordinate({ prompt: 'Do the work.', ...request }, { caller, signal }),
   });
 }
+
+export const ABC = [agentView('a'), agentView('b'), agentView('c')];
+export const named = ['a', 'b', 'c'];
+/** Whoever judges, where there is one. */
+export const THINKER = agentView('thinker', { specialty: ['reasoning'], enabled: true });
+
+export const fleetOf = (
+  does: Readonly<Record<string, Doing>> = {},
+  agents: readonly AgentView[] = ABC,
+): FakeFleet => fakeFleet({ agents, does });

@@ -228,6 +228,6 @@ describe('a registered agent that no advert names', () => {
   test('is missed in the node’s file when it is a CLI', () => {
     const { problem } = shown(registered('walnut-gemini'), [walnut]).status;
     expect(problem).toMatchObject({ code: 'agent_unknown' });
-    expect(problem?.message).toContain('ccli agents remove walnut-gemini');
+    expect(problem?.message).toContain('take it out of the registry');
   });
 });

@@ -76,7 +76,7 @@ describe('whether an agent fits', () => {
       '',
       'broken',
       'agent_not_registered',
-      'walnut-gemini is not registered, and this fleet gives work to registered agents only; `ccli agents register` does that.',
+      'walnut-gemini is not registered, and this fleet gives work to registered agents only; register it first.',
     ],
     ['walnut-gemini 0/2 discovered', '', 'free', undefined, undefined],
     [
