@@ -1,8 +1,8 @@
 /** Shows an answer while it comes and what is left of it at the end. */
 import type { Chunk } from '../../protocol/output.ts';
+import { createAssembler } from '../stream/assemble.ts';
 import { type Output, safeForTerminal } from './output.ts';
 import type { Progress } from './progress.ts';
-import { createAssembler } from './stream/assemble.ts';
 
 export interface Answer {
   readonly onChunk: (chunk: Chunk) => void;

@@ -80,6 +80,7 @@ function createOperations(connection: NatsConnection, subjects: Names, address: 
     run: (request, context) => call(OPERATIONS.run, request, context, request.wait_ms ?? DEFAULT_RUN_WAIT_MS),
     get: (request, context) => call(OPERATIONS.get, request, context, request.wait_ms),
     cancel: (request, context) => call(OPERATIONS.cancel, request, context, CANCEL_WAIT_MS),
+    retry: (request, context) => call(OPERATIONS.retry, request, context, SUBMIT_WAIT_MS),
     list: (request, context) => call(OPERATIONS.list, request, context),
     upload: (request, context) => call(OPERATIONS.upload, request, context),
     download: (request, context) => call(OPERATIONS.download, request, context),
@@ -92,6 +93,7 @@ function createOperations(connection: NatsConnection, subjects: Names, address: 
     register: (request, context) => call(OPERATIONS.register, request, context, REGISTER_LIMIT_MS),
     update: (request, context) => call(OPERATIONS.update, request, context),
     remove: (request, context) => call(OPERATIONS.remove, request, context),
+    test: (request, context) => call(OPERATIONS.test, request, context, REGISTER_LIMIT_MS),
     verify: (request, context) => call(OPERATIONS.verify, request, context, VERIFY_LIMIT_MS),
     registration: (request, context) => call(OPERATIONS.registration, request, context),
     status: (request, context) => call(OPERATIONS.status, request, context),
@@ -150,9 +152,3 @@ function failedRequest(error: unknown, address: FleetAddress): unknown {
     return new CcliError('no_coordinator', says, { cause: inner });
   });
 }
-
-/** Whether a request may have been carried out although no answer came. */
-export const isUnclear = (error: unknown): boolean =>
-  error instanceof CcliError &&
-  (error.code === 'nats_unreachable' ||
-    (error.code === 'no_coordinator' && error.cause instanceof TimeoutError));

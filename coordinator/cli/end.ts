@@ -3,9 +3,9 @@ import { CcliError, ERRORS, type ErrorBody, toErrorBody } from '../../protocol/e
 import type { TaskView } from '../../protocol/operation.ts';
 import type { CallContext } from '../caller.ts';
 import type { Operations } from '../operations.ts';
+import { wholeResponse } from '../stream/transfer.ts';
 import type { Cli } from './cli.ts';
 import { writeError } from './render/error.ts';
-import { wholeResponse } from './transfer.ts';
 
 /** Where the end of a task goes: text for people and pipes, or JSON for programs. */
 export type EndOutput = { finish(response: string | undefined): void } | { end(task: TaskView): void };

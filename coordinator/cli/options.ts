@@ -83,16 +83,19 @@ export const natsOption = (description: string): Option =>
 
 export const jsonOption = (): Option => new Option('--json', 'print JSON for programs');
 
-/** Where the fleet is, and --json. */
-export function withFleetOptions(command: Command): Command {
+/** Where the fleet is. */
+export function withFleetPlace(command: Command): Command {
   return command
     .addOption(natsOption('the NATS server of the fleet').helpGroup('Fleet:'))
     .addOption(
       new Option('--prefix <name>', 'the prefix of its subjects (default: ccli)').helpGroup('Fleet:'),
     )
-    .addOption(new Option('--state <dir>', 'use the fleet that `ccli up` runs there').helpGroup('Fleet:'))
-    .addOption(jsonOption());
+    .addOption(new Option('--state <dir>', 'use the fleet that `ccli up` runs there').helpGroup('Fleet:'));
 }
+
+/** Where the fleet is, and --json. */
+export const withFleetOptions = (command: Command): Command =>
+  withFleetPlace(command).addOption(jsonOption());
 
 export const quietOption = (): Option => new Option('-q, --quiet', 'no progress on stderr');
 

@@ -3,11 +3,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { CcliError, toErrorBody } from '../../protocol/errors.ts';
 import type { TaskView } from '../../protocol/operation.ts';
 import { isTerminal, type TaskOptions } from '../../protocol/task.ts';
+import { submitPrompt } from '../stream/transfer.ts';
+import { isUnclear } from '../stream/unclear.ts';
+import { waitForEnd } from '../stream/wait-for-end.ts';
 import { createAnswer } from './answer.ts';
 import { CALLER, type Cli } from './cli.ts';
-import { type Client, isUnclear } from './client.ts';
+import type { Client } from './client.ts';
 import { showEnd } from './end.ts';
-import { waitForEnd } from './follow.ts';
 import type { Interrupts } from './interrupts.ts';
 import { withWayBack } from './outage.ts';
 import type { Progress } from './progress.ts';
@@ -15,7 +17,6 @@ import { standIn, took } from './render/task.ts';
 import { createStages } from './stages.ts';
 import { listen } from './stream/live.ts';
 import { newTaskId } from './task-id.ts';
-import { submitPrompt } from './transfer.ts';
 
 export interface PromptRun {
   readonly prompt: string;

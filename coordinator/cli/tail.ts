@@ -1,10 +1,10 @@
 /** `ccli task tail`: the chunks from the first that is kept, then the end. */
 import type { Chunk } from '../../protocol/output.ts';
+import { waitForEnd } from '../stream/wait-for-end.ts';
 import { createAnswer } from './answer.ts';
 import { CALLER, type Cli } from './cli.ts';
 import type { Client } from './client.ts';
 import { showEnd } from './end.ts';
-import { waitForEnd } from './follow.ts';
 import type { Progress } from './progress.ts';
 import { createStages } from './stages.ts';
 import { createJsonAnswer } from './stream/json-lines.ts';
@@ -26,7 +26,7 @@ export async function tailTask(cli: Cli, client: Client, options: TailOptions): 
   stages.onView(first);
   const output = json ? createJsonAnswer(cli) : createAnswer(cli.stdout, progress);
   // JetStream's client takes a while to load, and only late readers need it.
-  const { replay } = await import('./stream/replay.ts');
+  const { replay } = await import('../stream/replay.ts');
   const chunks = await replay(client, task_id, (chunk: Chunk) => {
     output.onChunk(chunk);
   });

@@ -16,6 +16,7 @@ import { CALLER, type Cli } from '../cli.ts';
 import { type CommonFlags, parseName, quietOption, withFleetOptions } from '../options.ts';
 import { agentTable } from '../render/agents.ts';
 import { importCommand, registerCommand } from './agents-register.ts';
+import { type TestFlags, testCommand } from './agents-test.ts';
 import { type VerifyFlags, verifyCommand } from './agents-verify.ts';
 
 const never = (): AbortSignal => new AbortController().signal;
@@ -140,6 +141,19 @@ Examples:
   curl -s http://old-fleet/api/agents | ccli agents import -`,
     )
     .action(act(importCommand));
+  one('test', 'look whether an agent could take a task now, with a short prompt to it')
+    .addOption(new Option('--no-canary', 'leave out the short prompt, which costs a model call'))
+    .addOption(quietOption())
+    .addHelpText(
+      'after',
+      `
+The exit code is 0 when all is well, else that of what was found.
+
+Examples:
+  ccli agents test walnut-gemini
+  ccli agents test --no-canary --json walnut-gemini | jq .problem.code`,
+    )
+    .action(act<TestFlags>(testCommand));
   one('verify', 'try whether a CLI behaves: prompt, stream, cancel, error, JSON')
     .addOption(
       new Option(

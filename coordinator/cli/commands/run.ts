@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { submitPrompt } from '../../stream/transfer.ts';
 import type { Action } from '../action.ts';
 import { CALLER, type Cli } from '../cli.ts';
 import { takeInterrupts } from '../interrupts.ts';
@@ -12,7 +13,6 @@ import {
 import { readPrompt, withPromptArguments } from '../prompt.ts';
 import { runPrompt } from '../run-prompt.ts';
 import { newTaskId } from '../task-id.ts';
-import { submitPrompt } from '../transfer.ts';
 
 const PROMPT = 'the prompt; "-" or nothing reads stdin';
 type Dash = true | undefined;

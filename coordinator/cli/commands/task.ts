@@ -1,13 +1,12 @@
 import { Argument, type Command, Option } from 'commander';
 import { CcliError, ERRORS } from '../../../protocol/errors.ts';
-import type { TaskSummary } from '../../../protocol/operation.ts';
-import { TASK_STATUSES, type TaskStatus } from '../../../protocol/task.ts';
+import type { TaskStatus } from '../../../protocol/task.ts';
+import { waitForEnd } from '../../stream/wait-for-end.ts';
 import type { Action } from '../action.ts';
 import { createAnswer } from '../answer.ts';
 import { CALLER, type Cli } from '../cli.ts';
 import type { Client } from '../client.ts';
 import { showEnd, wholeView } from '../end.ts';
-import { waitForEnd } from '../follow.ts';
 import { takeInterrupts } from '../interrupts.ts';
 import {
   type CommonFlags,
@@ -21,9 +20,11 @@ import { withWayBack } from '../outage.ts';
 import { silentProgress } from '../progress.ts';
 import { explanation } from '../render/explain.ts';
 import { duration } from '../render/quantity.ts';
-import { standIn, taskDetails, taskTable } from '../render/task.ts';
+import { standIn, taskDetails } from '../render/task.ts';
 import { createStages } from '../stages.ts';
 import { tailTask } from '../tail.ts';
+import { listCommand, withListOptions } from './task-list.ts';
+import { retryCommand } from './task-retry.ts';
 
 interface WaitFlags extends CommonFlags {
   readonly timeout?: number;
@@ -34,19 +35,12 @@ interface ShowFlags extends CommonFlags {
   readonly attempt?: number;
 }
 
-interface ListFlags extends CommonFlags {
-  readonly status?: TaskStatus;
-  readonly group?: string;
-  readonly limit: number;
-}
-
-const PAGE = 500;
 const never = (): AbortSignal => new AbortController().signal;
 
 export function addTaskCommands(program: Command, action: Action): void {
   const task = program
     .command('task')
-    .description('look at tasks, wait for them, cancel them')
+    .description('look at tasks, wait for them, cancel them, run them again')
     .helpCommand(false);
   const one = (name: string, description: string): Command =>
     withFleetOptions(
@@ -86,19 +80,15 @@ export function addTaskCommands(program: Command, action: Action): void {
   one('cancel', 'cancel a task')
     .addHelpText('after', '\nExamples:\n  ccli task cancel ID')
     .action(action(cancel));
-  withFleetOptions(task.command('list').description('list tasks, newest first'))
-    .addOption(new Option('--status <status>', 'only these').choices(TASK_STATUSES))
-    .addOption(
-      new Option('--group <id>', 'only those of this coordination, see `ccli coordinate`').argParser(
-        parseTaskId,
-      ),
-    )
-    .addOption(new Option('--limit <n>', 'how many at most').default(20).argParser(parseInteger(1, 100_000)))
+  one('retry', 'run a finished task again, as a new one, and print its id')
     .addHelpText(
       'after',
-      '\nExamples:\n  ccli task list --status failed\n  ccli task list --group ID\n  ccli task list --limit 100 --json | jq -r ".tasks[].task_id"',
+      '\nThe new task has the same prompt and options, and names the old one.\n\nExamples:\n  ccli task wait $(ccli task retry ID)',
     )
-    .action(action(list));
+    .action(action(retryCommand));
+  withListOptions(withFleetOptions(task.command('list').description('list tasks, newest first'))).action(
+    action(listCommand),
+  );
 }
 
 async function show(cli: Cli, task_id: string, flags: ShowFlags): Promise<number> {
@@ -219,32 +209,4 @@ function cancelSentence(task_id: string, status: TaskStatus, confirmed: boolean 
     case 'running':
       return `cancelling ${task_id}: the cancel is stored and takes effect as soon as its node answers`;
   }
-}
-
-async function list(cli: Cli, flags: ListFlags): Promise<number> {
-  return await cli.withClient(flags, async ({ operations }) => {
-    const tasks: TaskSummary[] = [];
-    let cursor: string | undefined;
-    do {
-      const page = await operations.list(
-        {
-          limit: Math.min(PAGE, flags.limit - tasks.length),
-          ...(flags.status !== undefined && { status: flags.status }),
-          ...(flags.group !== undefined && { group: flags.group }),
-          ...(cursor !== undefined && { cursor }),
-        },
-        { caller: CALLER, signal: never() },
-      );
-      tasks.push(...page.tasks);
-      cursor = page.next_cursor;
-    } while (cursor !== undefined && tasks.length < flags.limit);
-    if (flags.json === true) {
-      cli.json({ tasks, ...(cursor !== undefined && { next_cursor: cursor }) });
-      return 0;
-    }
-    if (tasks.length === 0) cli.stderr.line('no tasks');
-    else cli.stdout.write(taskTable(tasks, cli.stdout.colors, Date.now()));
-    if (cursor !== undefined) cli.stderr.line(`there are more; see them with --limit ${flags.limit * 5}`);
-    return 0;
-  });
 }

@@ -3,12 +3,12 @@ import type { CoordinateReply, Part } from '../../../protocol/coordination.ts';
 import { ERRORS, toErrorBody } from '../../../protocol/errors.ts';
 import type { CallContext } from '../../caller.ts';
 import type { Operations } from '../../operations.ts';
+import { wholeResponse } from '../../stream/transfer.ts';
 import type { Cli } from '../cli.ts';
 import { safeForTerminal } from '../output.ts';
 import type { Progress } from '../progress.ts';
 import { answerHead, whoAnswered } from '../render/coordination.ts';
 import { writeError } from '../render/error.ts';
-import { wholeResponse } from '../transfer.ts';
 
 interface ShowOptions {
   readonly cli: Cli;

@@ -10,6 +10,7 @@ import { duration } from './quantity.ts';
 import { table } from './table.ts';
 
 type VerifyReply = OperationReply<'verify'>;
+type TestReply = OperationReply<'test'>;
 
 /** `walnut-llama3 of walnut: ready, 2 slots, llama3.1:8b at http://10.0.0.7:11434`. */
 export function agentSentence(agent: AgentView, colors: Colors): string {
@@ -76,6 +77,20 @@ function reason(result: About & { readonly error?: CcliError }, { dim }: Colors)
   return [...remarks, ...(ignored.length === 0 ? [] : [left])]
     .map(remark => `${dim(`${agent_id}: ${remark}`)}\n`)
     .join('');
+}
+
+/** What a look at an agent has found. */
+export function finding(
+  { agent, problem, took_ms }: TestReply,
+  { canary, colors }: { readonly canary: boolean; readonly colors: Colors },
+): string {
+  const head = `${agentSentence(agent, colors)}\n`;
+  const looked = canary ? 'it answered a short prompt' : 'it was looked at, and not asked anything';
+  if (problem === undefined) return `${head}${colors.green('ok')}: ${looked}, in ${duration(took_ms)}\n`;
+  const { code, message, cause } = problem;
+  const more =
+    cause === undefined || message.includes(cause) ? '' : `${colors.dim(`cause: ${oneLine(cause)}`)}\n`;
+  return `${head}${colors.red(code)}: ${oneLine(message)}\n${more}`;
 }
 
 const OUTCOME = { passed: 'green', failed: 'red', skipped: 'yellow' } as const;

@@ -63,6 +63,7 @@ export function taskDetails(view: TaskView, colors: Colors, now_ms: number): str
       ['tokens', tokens(view)],
       ['version', view.cli_version],
       ['caller', view.caller],
+      ['retry of', view.options.retry_of],
       ['stop', stop(view)],
       [
         'error',
@@ -117,6 +118,7 @@ function asked({ options }: TaskView): string | undefined {
     options.deadline_ms === undefined ? undefined : `ended within ${duration(options.deadline_ms)}`,
     options.max_attempts === undefined ? undefined : `at most ${options.max_attempts} attempts`,
     options.priority === undefined ? undefined : `priority ${options.priority}`,
+    ...Object.entries(options.generation ?? {}).map(([name, value]) => `${name} ${JSON.stringify(value)}`),
   ].filter(part => part !== undefined);
   return parts.length === 0 ? undefined : parts.join(', ');
 }

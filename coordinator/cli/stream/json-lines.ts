@@ -2,7 +2,7 @@
 
 import type { TaskView } from '../../../protocol/operation.ts';
 import type { Chunk } from '../../../protocol/output.ts';
-import { createAssembler } from './assemble.ts';
+import { createAssembler } from '../../stream/assemble.ts';
 
 interface JsonAnswer {
   onChunk(chunk: Chunk): void;

@@ -2,7 +2,8 @@
 import type { Subscription } from '@nats-io/nats-core';
 import { decode } from '../../../protocol/codec.ts';
 import { EventSchema, type FleetEvent } from '../../../protocol/event.ts';
-import { type Chunk, ChunkSchema } from '../../../protocol/output.ts';
+import type { Chunk } from '../../../protocol/output.ts';
+import { readChunk } from '../../stream/read-chunk.ts';
 import type { Client } from '../client.ts';
 
 export type TaskEvent = Extract<FleetEvent, { kind: 'task' }>;
@@ -48,11 +49,6 @@ export function listen(
     if (connection.isClosed()) return;
     for (const subscription of subscriptions) subscription.unsubscribe();
   };
-}
-
-export function readChunk(data: Uint8Array, task_id: string): Chunk | undefined {
-  const chunk = readOrNothing(() => decode(ChunkSchema, data));
-  return chunk?.task_id === task_id ? chunk : undefined;
 }
 
 function readOrNothing<T>(read: () => T): T | undefined {

@@ -626,6 +626,51 @@ test('ccli agents remove says what was removed', async () => {
   expect((await agents('remove', 'ash-llama3')).out).toBe('removed ash-llama3 of walnut from the registry\n');
 });
 
+describe('ccli agents test', () => {
+  test('shows the agent, and that it is well', async () => {
+    const asked: OperationRequest<'test'>[] = [];
+    const { agents } = await fleet({
+      test: request => {
+        asked.push(request);
+        return Promise.resolve({ ok: true, agent: view(), took_ms: 1_234 });
+      },
+    });
+    const { code, out, err } = await agents('test', 'walnut-gemini');
+    expect(code).toBe(0);
+    expect(out).toMatch(/^walnut-gemini of walnut: .*\nok: it answered a short prompt, in 1\.2 s\n$/);
+    expect(err).toBe('looking at walnut-gemini through its node, with a short prompt\n');
+    const looked = await agents('test', 'walnut-gemini', '--no-canary', '--node', 'walnut', '-q');
+    expect(looked.out).toContain('ok: it was looked at, and not asked anything');
+    expect(asked).toEqual([
+      { agent_id: 'walnut-gemini', canary: true },
+      { agent_id: 'walnut-gemini', canary: false, node: 'walnut' },
+    ]);
+  });
+
+  test('exits as what it found would have made a task exit', async () => {
+    const problem = {
+      code: 'cli_not_signed_in',
+      message: 'Sign in.',
+      retryable: false,
+      cause: 'no key',
+    } as const;
+    const { agents } = await fleet({
+      test: () => Promise.resolve({ ok: false, agent: view(), problem, took_ms: 3 }),
+    });
+    const { code, out } = await agents('test', 'walnut-gemini', '-q');
+    expect(code).toBe(7);
+    expect(out).toMatch(/\ncli_not_signed_in: Sign in\.\ncause: no key\n$/);
+    const json = await agents('test', 'walnut-gemini', '--json');
+    expect(json.code).toBe(7);
+    expect(JSON.parse(json.out)).toMatchObject({ ok: false, problem });
+  });
+
+  test('of one that is not there exits 3', async () => {
+    const { agents } = await fleet({ test: () => Promise.reject(new CcliError('agent_unknown')) });
+    expect(await agents('test', 'nobody', '-q')).toMatchObject({ code: 3, out: '' });
+  });
+});
+
 describe('ccli agents verify', () => {
   const reply = (passed: boolean) => ({
     agent_id: 'walnut-gemini',

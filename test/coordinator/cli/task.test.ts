@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { runCli } from '../../../coordinator/cli/run-cli.ts';
 import { CcliError, toErrorBody } from '../../../protocol/errors.ts';
-import { ListReplySchema, TaskViewSchema } from '../../../protocol/operation.ts';
+import { ListReplySchema, type OperationRequest, TaskViewSchema } from '../../../protocol/operation.ts';
 import { startNats, type TestNats } from '../../support/nats-server.ts';
 import { waitFor } from '../../support/wait.ts';
 import { ccli, fakeIo } from './support/fake-io.ts';
@@ -139,7 +139,7 @@ describe('ccli task wait', () => {
     const { at } = await fleet();
     const { code, err } = await ccli(['task', 'wait', ...at, 'nosuchtask']);
     expect(code).toBe(3);
-    expect(err).toContain('error task_unknown: No task has this id; `ccli task list` shows those there are.');
+    expect(err).toContain('error task_unknown: No task has this id; list the tasks to see those there are.');
   });
 });
 
@@ -268,6 +268,44 @@ describe('ccli task cancel', () => {
   });
 });
 
+describe('ccli task retry', () => {
+  const retrying = (asked: OperationRequest<'retry'>[], failures: CcliError[] = []) =>
+    fleet({
+      wrap: ({ submit }) => ({
+        retry: async (request, context) => {
+          asked.push(request);
+          const failure = failures.shift();
+          if (failure !== undefined) throw failure;
+          const { task_id, new_task_id } = request;
+          return await submit(
+            { prompt: 'hello', retry_of: task_id, ...(new_task_id && { task_id: new_task_id }) },
+            context,
+          );
+        },
+      }),
+    });
+
+  test('prints the id of the new task and nothing else', async () => {
+    const asked: OperationRequest<'retry'>[] = [];
+    const { at, submit } = await retrying(asked);
+    const { task_id } = await submit();
+    const { code, out, err } = await ccli(['task', 'retry', ...at, task_id]);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(asked).toEqual([{ task_id, new_task_id: out.trim() }]);
+    const shown = await ccli(['task', 'show', ...at, out.trim()]);
+    expect(shown.out).toMatch(new RegExp(`^retry of +${task_id}$`, 'm'));
+    const json = await ccli(['task', 'retry', '--json', ...at, task_id]);
+    expect(TaskViewSchema.parse(JSON.parse(json.out)).options.retry_of).toBe(task_id);
+  });
+
+  test('says so when the task has not ended', async () => {
+    const { at } = await retrying([], [new CcliError('task_not_finished')]);
+    const { code, out, err } = await ccli(['task', 'retry', ...at, 'abc']);
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toContain('error task_not_finished');
+  });
+});
+
 describe('ccli task list', () => {
   test('lists the newest first, aligned, page after page', async () => {
     const { at, submit } = await fleet({
@@ -309,6 +347,43 @@ describe('ccli task list', () => {
     });
     expect((await ccli(['task', 'list', '--group', 'c1', '--limit', '5', ...at])).code).toBe(0);
     expect(asked).toEqual([{ limit: 5, group: 'c1' }]);
+  });
+
+  test('asks for what its flags name', async () => {
+    const asked: unknown[] = [];
+    const { at } = await fleet({
+      wrap: () => ({
+        list: request => {
+          asked.push(request);
+          return Promise.resolve({ tasks: [] });
+        },
+      }),
+    });
+    const flags = [
+      '--agent',
+      'one',
+      '--node',
+      'walnut',
+      '--caller',
+      'ann',
+      '--session',
+      's',
+      '--retry-of',
+      't',
+    ];
+    expect((await ccli(['task', 'list', '--status', 'failed', 'cancelled', ...flags, ...at])).code).toBe(0);
+    expect(asked).toEqual([
+      {
+        limit: 20,
+        status: ['failed', 'cancelled'],
+        agent_id: 'one',
+        node: 'walnut',
+        caller: 'ann',
+        session_id: 's',
+        retry_of: 't',
+      },
+    ]);
+    expect((await ccli(['task', 'list', '--status', 'done', ...at])).code).toBe(2);
   });
 
   test('an empty list prints nothing on stdout', async () => {

@@ -50,7 +50,7 @@ describe('completion in bash', () => {
     expect(words).toEqual(expect.arrayContaining(['up', 'run', 'task', 'agents', 'completion']));
     expect(words).not.toContain('__complete');
     expect(await offers(['ccli', 'sta'])).toEqual(['status']);
-    expect(await offers(['ccli', 'task', ''])).toEqual(['show', 'wait', 'tail', 'cancel', 'list']);
+    expect(await offers(['ccli', 'task', ''])).toEqual(['show', 'wait', 'tail', 'cancel', 'retry', 'list']);
   });
 
   test('offers the options of the command on the line', async () => {

@@ -41,6 +41,7 @@ describe('completion in zsh', () => {
       'wait',
       'tail',
       'cancel',
+      'retry',
       'list',
     ]);
   });

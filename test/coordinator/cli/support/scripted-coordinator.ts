@@ -192,6 +192,8 @@ export async function startScriptedCoordinator(options: ScriptedOptions): Promis
       return Promise.resolve(view);
     },
     run: () => Promise.reject(new CcliError('internal')),
+    retry: () => Promise.reject(new CcliError('internal')),
+    test: () => Promise.reject(new CcliError('internal')),
     get: async ({ task_id, wait_ms = 0 }) => {
       if (!isTerminal(find(task_id).status) && wait_ms > 0) {
         await new Promise<void>(resolve => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type Assembler, createAssembler } from '../../../../coordinator/cli/stream/assemble.ts';
+import { type Assembler, createAssembler } from '../../../coordinator/stream/assemble.ts';
 
 const feed = (assembler: Assembler, ...chunks: [attempt: number, n: number, text: string][]) =>
   chunks.flatMap(([attempt, n, text]) => assembler.push({ attempt, n, text }));

@@ -7,7 +7,7 @@ import type { TaskOptions } from '../../protocol/task.ts';
 import { cut, fitsInline, join, type TextRef } from '../../protocol/text.ts';
 import type { CallContext } from '../caller.ts';
 import type { Operations } from '../operations.ts';
-import { isUnclear } from './client.ts';
+import { isUnclear } from './unclear.ts';
 
 /** Slices under way at a time: enough to hide the round trip, few enough to stay below what a server buffers. */
 const IN_FLIGHT = 4;

@@ -1,5 +1,5 @@
-/** Puts the chunks of an answer in order, and says at the end what is still to be shown. Pure. */
-import type { Chunk } from '../../../protocol/output.ts';
+/** Shows an answer from its chunks, and says at the end what is still to be shown. Pure. */
+import { createOrder, type Piece } from './order.ts';
 
 export type AssemblyEvent =
   | { readonly kind: 'text'; readonly attempt: number; readonly text: string }
@@ -14,36 +14,34 @@ export type Ending =
   | { readonly kind: 'full'; readonly text: string };
 
 export interface Assembler {
-  push(chunk: Pick<Chunk, 'attempt' | 'n' | 'text'>): AssemblyEvent[];
+  push(chunk: Piece): AssemblyEvent[];
   /** @param response the whole answer; undefined when the task has none. */
   finish(response: string | undefined): Ending;
 }
 
-/** Chunks that may come early before the one they wait for counts as lost. */
-const WINDOW = 8;
-
 export function createAssembler(): Assembler {
+  const order = createOrder();
   let attempt = 0;
   let expected = 0;
   let shown = '';
   let whole = true;
-  const early = new Map<number, string>();
 
-  const drain = (): AssemblyEvent[] => {
+  const show = (piece: Piece): AssemblyEvent[] => {
     const events: AssemblyEvent[] = [];
-    for (let text = early.get(expected); text !== undefined; text = early.get(expected)) {
-      early.delete(expected);
-      expected += 1;
-      if (text === '') continue;
-      shown += text;
-      events.push({ kind: 'text', attempt, text });
+    if (piece.n > expected) {
+      events.push({ kind: 'gap', attempt, missing: piece.n - expected });
+      whole = false;
+    }
+    expected = piece.n + 1;
+    if (piece.text !== '') {
+      shown += piece.text;
+      events.push({ kind: 'text', attempt, text: piece.text });
     }
     return events;
   };
 
   return {
     push(chunk) {
-      if (chunk.attempt < attempt) return [];
       const events: AssemblyEvent[] = [];
       if (chunk.attempt > attempt) {
         // Nobody needs to hear of an attempt of which they saw nothing.
@@ -52,23 +50,12 @@ export function createAssembler(): Assembler {
         expected = 0;
         shown = '';
         whole = true;
-        early.clear();
       }
-      if (chunk.n < expected) return events;
-      early.set(chunk.n, chunk.text);
-      events.push(...drain());
-      if (early.size > WINDOW) {
-        const next = Math.min(...early.keys());
-        events.push({ kind: 'gap', attempt, missing: next - expected });
-        expected = next;
-        whole = false;
-        events.push(...drain());
-      }
-      return events;
+      return [...events, ...order.push(chunk).flatMap(show)];
     },
     finish(response) {
       if (response === undefined) {
-        const rest = [...early].sort(([a], [b]) => a - b).map(([, text]) => text);
+        const rest = order.settle().map(({ text }) => text);
         return { kind: 'remainder', text: rest.join('') };
       }
       // After a restart `shown` begins anew, so a clean last attempt needs its remainder only.
