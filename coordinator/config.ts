@@ -10,6 +10,7 @@ import {
   natsShape,
 } from '../protocol/daemon/settings.ts';
 import { DurationSchema, PeriodSchema, SizeSchema } from '../protocol/quantity.ts';
+import { HTTP_VARIABLES, HttpSettingsSchema } from './http/settings.ts';
 
 const MIB = 1024 * 1024;
 const DAY_MS = 86_400_000;
@@ -53,6 +54,7 @@ const CoordinatorConfigSchema = z.strictObject({
       output: SizeSchema.default(64 * MIB),
     })
     .prefault({}),
+  http: HttpSettingsSchema.prefault({}),
   /** How much is kept of tasks that have ended; when a store fills up, the oldest go earlier. */
   history: z
     .strictObject({
@@ -72,5 +74,8 @@ export const loadCoordinatorConfig = (
 ): CoordinatorConfig =>
   loadSettings(CoordinatorConfigSchema, file, environment, {
     top: { ...DAEMON_VARIABLES, discovered: 'CCLI_DISCOVERED' },
-    nats: { ...NATS_VARIABLES, sync_always: 'CCLI_NATS_SYNC_ALWAYS' },
+    sections: {
+      nats: { ...NATS_VARIABLES, sync_always: 'CCLI_NATS_SYNC_ALWAYS' },
+      http: HTTP_VARIABLES,
+    },
   });

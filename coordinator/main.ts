@@ -18,10 +18,12 @@ import { durabilityOf } from './durability.ts';
 import { createEvents } from './events.ts';
 import { createFleet } from './fleet.ts';
 import { hearNodes } from './hear-nodes.ts';
+import type { HttpDoor } from './http/serve.ts';
 import { createLeadership } from './leadership.ts';
 import { createLeaseStore, leaderSeen, ownProcess } from './lease.ts';
 import { createMirror } from './mirror.ts';
 import { createNodes } from './nodes.ts';
+import { openHttp } from './open-http.ts';
 import { openStores } from './open-stores.ts';
 import { createOperations } from './operations.ts';
 import { createPlacements } from './placements.ts';
@@ -36,6 +38,8 @@ import { startUpkeep } from './upkeep.ts';
 
 export interface Coordinator extends Daemon {
   readonly coordinator_id: string;
+  /** Where its HTTP door is reached; undefined when that is off. */
+  readonly http_url: string | undefined;
   /** Whether it plans at this moment. */
   readonly leads: () => boolean;
 }
@@ -198,10 +202,19 @@ async function compose(config: CoordinatorConfig, log: Log, lifecycle: Lifecycle
     lifecycle,
     log,
   });
+  let linked = true;
+  const unready = (): string | undefined => {
+    if (!linked) return 'The connection to NATS is down.';
+    return leadership.seen === undefined ? 'No coordinator leads this fleet yet.' : undefined;
+  };
   lifecycle.handOver(
     watchConnection(connection, log, {
-      disconnect: fleet.deafen,
+      disconnect: () => {
+        linked = false;
+        fleet.deafen();
+      },
       reconnect: () => {
+        linked = true;
         fleet.listen();
         upkeep.lineIsBack();
       },
@@ -211,6 +224,7 @@ async function compose(config: CoordinatorConfig, log: Log, lifecycle: Lifecycle
   await leadership.start();
   lifecycle.defer('reports', () => reports.stop());
 
+  let http: HttpDoor | undefined;
   const operations = createOperations({
     store,
     mirror,
@@ -233,10 +247,14 @@ async function compose(config: CoordinatorConfig, log: Log, lifecycle: Lifecycle
       store: upkeep.usage.read(),
       registration: registry.open ? 'open' : 'off',
       discovered: config.discovered,
+      ...(http !== undefined && { http_url: http.url }),
       malformed: { adverts: fleet.malformed, reports: reports.counts.malformed },
       nats: { server_version, url: redactUrl(config.nats.url), ...durability },
     }),
   });
+  if (config.http.enabled) {
+    http = await openHttp({ connection, names, operations, settings: config.http, unready, lifecycle, log });
+  }
   await serveOperations({ connection, prefix: config.prefix, operations, coordinator_id, lifecycle, log });
   lifecycle.every(config.tick, () => {
     fleet.tick();
@@ -245,6 +263,7 @@ async function compose(config: CoordinatorConfig, log: Log, lifecycle: Lifecycle
   log.info('ready', { coordinator_id, server_version, leads: leadership.holds() });
   return {
     coordinator_id,
+    http_url: http?.url,
     leads: leadership.holds,
     failed: connection
       .closed()
