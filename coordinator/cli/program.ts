@@ -8,6 +8,7 @@ import { addCompletion } from './commands/completion.ts';
 import { addCoordinateCommand } from './commands/coordinate.ts';
 import { addDaemons } from './commands/daemon.ts';
 import { addFleetCommands } from './commands/fleet.ts';
+import { addMcpCommand } from './commands/mcp.ts';
 import { addNodeCommands } from './commands/node.ts';
 import { addRun } from './commands/run.ts';
 import { addTaskCommands } from './commands/task.ts';
@@ -53,6 +54,8 @@ Examples:
   program.commandsGroup('What there is:');
   addAgentCommands(program, action);
   addFleetCommands(program, action);
+  program.commandsGroup('For AI clients:');
+  addMcpCommand(program, action);
   program.commandsGroup('Shell:');
   addCompletion(program, action);
   return program;

@@ -1,8 +1,8 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { openClient } from '../../coordinator/cli/client.ts';
-import { waitForEnd } from '../../coordinator/cli/follow.ts';
 import { newTaskId } from '../../coordinator/cli/task-id.ts';
-import { submitPrompt, wholeResponse } from '../../coordinator/cli/transfer.ts';
+import { submitPrompt, wholeResponse } from '../../coordinator/stream/transfer.ts';
+import { waitForEnd } from '../../coordinator/stream/wait-for-end.ts';
 import { scriptedAgent, type TestFleet, testFleet } from '../support/fleet.ts';
 import { type GeminiStub, refusals, startGeminiStub } from '../support/gemini-stub.ts';
 import { makeNvmHome } from '../support/node-builds.ts';

@@ -112,6 +112,8 @@ const OPERATION_SAMPLES: Readonly<Record<keyof typeof OPERATIONS, Sample>> = {
   run: { ...submit, wait_ms: 1 },
   get: { task_id: 't', wait_ms: 1, v: 1 },
   cancel: { task_id: 't', v: 1 },
+  retry: { task_id: 't', new_task_id: 'u', v: 1 },
+  test: { agent_id: 'a', node: 'walnut', canary: false, v: 1 },
   list: { status: 'queued', limit: 1, cursor: '1', v: 1 },
   upload: { task_id: 't', index: 0, data: 'YWJj', v: 1 },
   download: { task_id: 't', index: 0, v: 1 },

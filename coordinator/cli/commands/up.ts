@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { CcliError, ERRORS } from '../../../protocol/errors.ts';
 import { names } from '../../../protocol/subjects.ts';
-import type { Fleet } from '../../embedded/fleet.ts';
+import type { Fleet, FleetOptions } from '../../embedded/fleet.ts';
 import { defaultStateDir } from '../../embedded/runtime-file.ts';
 import type { Action } from '../action.ts';
 import type { Cli } from '../cli.ts';
@@ -27,6 +27,9 @@ interface UpFlags extends PromptFlags {
   readonly port?: number;
   readonly config?: string;
   readonly ollama?: string[];
+  /** False with `--no-http`. */
+  readonly http?: boolean;
+  readonly httpPort?: number;
 }
 
 export function addUp(program: Command, action: Action): void {
@@ -40,6 +43,12 @@ export function addUp(program: Command, action: Action): void {
         parseInteger(1, 65_535),
       ),
     )
+    .addOption(
+      new Option('--http-port <n>', 'port for HTTP (default: 8000, or a free one)').argParser(
+        parseInteger(1, 65_535),
+      ),
+    )
+    .addOption(new Option('--no-http', 'serve no HTTP'))
     .addOption(natsOption('use this NATS server instead of starting one'))
     .addOption(new Option('--config <file>', 'configuration of the node-agent'))
     .addOption(
@@ -83,10 +92,23 @@ async function upCommand(
   }
 }
 
+/** A fleet that is gone after one prompt serves nobody else, unless somebody wants that. */
+function httpOf({ http, httpPort }: UpFlags, prompt?: string): Pick<FleetOptions, 'http'> {
+  if (http === false) return { http: 'off' };
+  if (httpPort !== undefined) return { http: httpPort };
+  return prompt === undefined ? {} : { http: 'off' };
+}
+
 const stateDir = (cli: Cli, flags: UpFlags): string =>
   flags.state === undefined ? defaultStateDir(cli.io.environment) : resolve(flags.state);
 
-async function start(cli: Cli, flags: UpFlags, progress: Progress, interrupts: Interrupts): Promise<Fleet> {
+async function start(
+  cli: Cli,
+  flags: UpFlags,
+  progress: Progress,
+  interrupts: Interrupts,
+  prompt?: string,
+): Promise<Fleet> {
   const fleet = await cli.io.startFleet({
     state_dir: stateDir(cli, flags),
     environment: cli.io.environment,
@@ -95,6 +117,7 @@ async function start(cli: Cli, flags: UpFlags, progress: Progress, interrupts: I
       progress.stage(text);
     },
     ...(flags.port !== undefined && { port: flags.port }),
+    ...httpOf(flags, prompt),
     ...(flags.nats !== undefined && { nats_url: flags.nats }),
     ...(flags.config !== undefined && { config_file: resolve(flags.config) }),
     ...(flags.ollama !== undefined && { ollama: flags.ollama }),
@@ -118,7 +141,7 @@ async function once(
     let address: FleetAddress;
     try {
       const found = await startOrJoin({
-        start: () => start(cli, flags, progress, interrupts),
+        start: () => start(cli, flags, progress, interrupts, prompt),
         state_dir: stateDir(cli, flags),
         environment: cli.io.environment,
         progress,
@@ -157,9 +180,17 @@ async function once(
 
 /** @throws CcliError `state_in_use` when a flag says how a fleet is to be started that is up already. */
 function refuseStartFlags(cli: Cli, flags: UpFlags): void {
-  const given = (['config', 'nats', 'ollama', 'port'] as const).filter(name => flags[name] !== undefined);
+  const given = (
+    [
+      ['config', flags.config],
+      ['nats', flags.nats],
+      ['ollama', flags.ollama],
+      ['port', flags.port],
+      ['http-port', flags.httpPort],
+    ] as const
+  ).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`]));
   if (given.length === 0) return;
-  const names = given.map(name => `--${name}`).join(' and ');
+  const names = given.join(' and ');
   throw new CcliError(
     'state_in_use',
     `A fleet is up in ${stateDir(cli, flags)} already, so ${names} cannot apply. Leave ${given.length > 1 ? 'them' : 'it'} out, stop that fleet first, or start another beside it with --state DIR.`,
@@ -179,8 +210,8 @@ async function stay(cli: Cli, flags: UpFlags, progress: Progress, interrupts: In
     if (up) {
       progress.pause();
       if (flags.json === true) {
-        const { nats_url, prefix, node, demo } = fleet;
-        cli.json({ state_dir: stateDir(cli, flags), nats_url, prefix, node, demo });
+        const { nats_url, http_url, prefix, node, demo } = fleet;
+        cli.json({ state_dir: stateDir(cli, flags), nats_url, http_url, prefix, node, demo });
       } else {
         cli.stdout.write(howToTalk(cli, flags, fleet));
       }
@@ -220,10 +251,15 @@ function howToTalk(cli: Cli, flags: UpFlags, fleet: Fleet): string {
   ${ccli} agents${state}
   ${nats} req ${prefix}.task.run '{"prompt":"What is 2+2?"}' --timeout 60s
   ${nats} micro ls
-
+${fleet.http_url === undefined ? '' : howToCall(fleet.http_url)}
 ${dim('Ctrl-C stops it.')}
 `;
 }
+
+const howToCall = (url: string): string => `
+  ${url}/docs  ${url}/v1 for clients of OpenAI  ${url}/mcp for clients of MCP
+  curl -X POST ${url}/api/tasks -H 'Content-Type: application/json' -d '{"prompt":"What is 2+2?","wait":true}'
+`;
 
 const quoted = (text: string): string =>
   /^[\w./~-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
