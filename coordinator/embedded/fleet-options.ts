@@ -1,12 +1,15 @@
 /** What an embedded fleet is started with. */
 import type { LogLevel } from '../../protocol/daemon/log.ts';
 import type { Environment } from '../../protocol/daemon/settings.ts';
+import type { HttpPort } from './http-door.ts';
 import type { Programs } from './programs.ts';
 
 export interface FleetOptions {
   readonly state_dir: string;
   /** For the embedded nats-server; 4222 or any free one when absent. */
   readonly port?: number | undefined;
+  /** For HTTP; 8000 or any free one when absent. */
+  readonly http?: HttpPort | undefined;
   /** Joins this server instead of starting one. */
   readonly nats_url?: string | undefined;
   /** For the node-agent; one gemini agent for this host when absent. */

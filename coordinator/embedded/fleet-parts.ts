@@ -8,6 +8,7 @@ import { startDaemon } from './child-daemon.ts';
 import { startDemoModel } from './demo-model.ts';
 import { CREDENTIAL_VARIABLES, natsSettings, valueOf, without } from './environment.ts';
 import type { FleetOptions } from './fleet-options.ts';
+import { httpEnvironment } from './http-door.ts';
 import { lastLines } from './log-tail.ts';
 import { type NatsProcess, startNatsProcess } from './nats-process.ts';
 import { findNatsServer, type NatsServer } from './nats-server.ts';
@@ -143,7 +144,11 @@ export async function describeNode({
 /** The coordinator never needs the key of a model. Whoever starts the whole fleet has said which agents are to work. */
 export async function launchCoordinator(grounds: Grounds, nats: Nats): Promise<void> {
   const CCLI_DISCOVERED = valueOf(nats.environment, 'CCLI_DISCOVERED') ?? 'allow';
-  const environment = { ...without(nats.environment, KEY_VARIABLES), CCLI_DISCOVERED };
+  const environment = {
+    ...without(nats.environment, KEY_VARIABLES),
+    CCLI_DISCOVERED,
+    ...httpEnvironment(nats.environment, grounds.options.http),
+  };
   await launch(grounds, 'coordinator', {
     program: grounds.programs.coordinator,
     args: [],

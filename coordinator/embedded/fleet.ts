@@ -20,6 +20,8 @@ export type { FleetOptions };
 export interface Fleet {
   readonly nats_url: string;
   readonly prefix: string;
+  /** Where it serves HTTP; undefined when it does not. */
+  readonly http_url?: string | undefined;
   readonly node: string;
   /** The built-in demo model answers, since there is no key for a real one. */
   readonly demo: boolean;
@@ -92,6 +94,7 @@ async function bringUp(grounds: Grounds): Promise<Fleet> {
     return {
       nats_url: nats.url,
       prefix,
+      http_url: status.http_url,
       node,
       demo,
       warning: nats.warning ?? status.nats.warning,

@@ -10,9 +10,9 @@ import { openTerminal } from '../support/terminal.ts';
 
 const ccli = built('coordinator/cli/main.ts');
 
-/** Without whatever key the machine has. */
+/** Without whatever key the machine has; HTTP on whatever port is free. */
 const environment = (over: Record<string, string> = {}): Record<string, string> => {
-  return { ...plainEnvironment(), ...over };
+  return { ...plainEnvironment(), CCLI_HTTP_PORT: '0', ...over };
 };
 
 interface Ended {
@@ -80,6 +80,16 @@ describe('ccli up', () => {
     await terminal.shows('ccli run');
     const asked = await run(['run', '--state', state, 'hello'], environment());
     expect(asked.out).toContain('> hello');
+    const [, url = ''] = /(http:\/\/127\.0\.0\.1:\d+)\/docs/.exec(terminal.screen()) ?? [];
+    const posted = await fetch(`${url}/api/tasks`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ agent_type: 'cli_gemini', prompt: 'Test task 1', wait: true }),
+    });
+    expect(await posted.json()).toMatchObject({
+      status: 'completed',
+      response: expect.stringContaining('> Test task 1') as string,
+    });
     terminal.press('\u0003');
     expect(await terminal.ended).toBe(0);
     expect(await processesMentioning(state)).toEqual([]);

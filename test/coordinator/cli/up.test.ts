@@ -41,6 +41,7 @@ async function scripted(script: Script, demo = false) {
     return Promise.resolve({
       nats_url: nats.url,
       prefix,
+      ...(options.http !== 'off' && { http_url: `http://127.0.0.1:${options.http ?? 8000}` }),
       node: 'here',
       demo,
       stop: () => {
@@ -76,6 +77,14 @@ describe('ccli up with a prompt', () => {
       startFleet,
     });
     expect(seen.options).toMatchObject({ ollama: ['http://a:11434', 'http://b:11434'] });
+  });
+
+  test('serves no HTTP for one prompt, unless a port is named', async () => {
+    const { startFleet, seen } = await scripted(echo);
+    await ccli(['up', '-q', 'hi'], { startFleet });
+    expect(seen.options).toMatchObject({ http: 'off' });
+    await ccli(['up', '-q', '--http-port', '8123', 'hi'], { startFleet });
+    expect(seen.options).toMatchObject({ http: 8123 });
   });
 
   test('takes the options of run, and its exit code', async () => {
@@ -125,12 +134,15 @@ describe('ccli up with a prompt', () => {
     const { prefix, coordinator } = await scripted(echo);
     const directory = await temporaryDirectory();
     await writeRuntimeFile(directory, { nats_url: nats.url, prefix, node: 'here' });
-    const { code, err } = await ccli(['up', '--state', directory, '--port', '4333', '--config', '/c', 'hi'], {
-      startFleet: () => Promise.reject(new CcliError('state_in_use')),
-    });
+    const { code, err } = await ccli(
+      ['up', '--state', directory, '--port', '4333', '--config', '/c', '--http-port', '81', 'hi'],
+      {
+        startFleet: () => Promise.reject(new CcliError('state_in_use')),
+      },
+    );
     expect(code).toBe(2);
     expect(err).toContain('error state_in_use: ');
-    expect(err).toContain('--config and --port cannot apply');
+    expect(err).toContain('--config and --port and --http-port cannot apply');
     expect(coordinator.submits).toEqual([]);
   });
 
@@ -200,11 +212,23 @@ describe('ccli up without a prompt', () => {
     expect(run.out()).toContain(`  ccli run --state '/it is' "What is 2+2?"\n`);
     expect(run.out()).toContain(`  nats -s ${nats.url} req ${prefix}.task.run '{"prompt":"What is 2+2?"}'`);
     expect(run.out()).toContain(`  nats -s ${nats.url} micro ls\n`);
+    expect(run.out()).toContain('  http://127.0.0.1:8000/docs ');
     expect(seen.running).toBe(true);
     run.interrupt();
     expect(await ended).toBe(0);
     expect(run.err()).toContain('stopping…\n');
     expect({ running: seen.running, listeners: run.listeners() }).toEqual({ running: false, listeners: 0 });
+  });
+
+  test('serves no HTTP, and says nothing of it, when that is not wanted', async () => {
+    const { startFleet, seen } = await scripted(echo);
+    const run = fakeIo({ startFleet });
+    const ended = runCli(['up', '--no-http'], run.io);
+    await waitFor(() => run.out().includes('Ctrl-C stops it.'));
+    expect(seen.options).toMatchObject({ http: 'off' });
+    expect(run.out()).not.toContain('/docs');
+    run.interrupt();
+    expect(await ended).toBe(0);
   });
 
   test('an interrupt while it starts exits 130', async () => {
@@ -230,6 +254,7 @@ describe('ccli up without a prompt', () => {
     expect(JSON.parse(printed)).toEqual({
       state_dir: '/s',
       nats_url: nats.url,
+      http_url: 'http://127.0.0.1:8000',
       prefix,
       node: 'here',
       demo: true,

@@ -14,7 +14,12 @@ import { temporaryDirectory } from '../../support/temporary-directory.ts';
 import { waitFor } from '../../support/wait.ts';
 
 const programs = { coordinator: built('coordinator/main.ts'), node_agent: built('node-agent/main.ts') };
-const keyless = { ...process.env, GEMINI_API_KEY: undefined, GOOGLE_GEMINI_BASE_URL: undefined };
+const keyless = {
+  ...process.env,
+  CCLI_HTTP_PORT: '0',
+  GEMINI_API_KEY: undefined,
+  GOOGLE_GEMINI_BASE_URL: undefined,
+};
 
 async function start(state_dir: string, over: Partial<FleetOptions> = {}): Promise<Fleet> {
   const fleet = await startFleet({
@@ -49,13 +54,15 @@ describe('an embedded fleet of the real daemons', () => {
     const task = await ask(fleet, 'run', { prompt: 'What is 2+2?' });
     expect(task).toMatchObject({ status: 'completed', agent_id: `${fleet.node}-gemini` });
     expect(task.response).toContain('> What is 2+2?');
+    const health = await fetch(`${fleet.http_url ?? ''}/healthz`);
+    expect(health.status).toBe(200);
   });
 
   test('asks the service that the environment names when there is a key', async () => {
     const stub = await startGeminiStub({ answer: () => 'four' });
     onTestFinished(() => stub.close());
     const fleet = await start(await temporaryDirectory(), {
-      environment: { ...process.env, ...stub.environment },
+      environment: { ...process.env, CCLI_HTTP_PORT: '0', ...stub.environment },
     });
     expect(fleet.demo).toBe(false);
     expect((await ask(fleet, 'run', { prompt: '2+2?' })).response).toBe('four');
