@@ -2,10 +2,10 @@
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { spawnGuarded } from '../../../coordinator/embedded/guardian.ts';
-import { isProgram } from '../../../protocol/daemon/entry.ts';
-import { CcliError } from '../../../protocol/errors.ts';
-import { startOllamaStub } from '../../support/ollama-stub.ts';
+import { spawnGuarded } from '../../coordinator/embedded/guardian.ts';
+import { isProgram } from '../../protocol/daemon/entry.ts';
+import { CcliError } from '../../protocol/errors.ts';
+import { startOllamaStub } from '../support/ollama-stub.ts';
 
 export const MODEL = 'llama3:latest';
 export const ANSWER = 'Two and two make four.';

@@ -1,12 +1,14 @@
 /** `npm run bench -- <name> [options]`. Each benchmark holds ours against its limit, measured in the same run. */
 import { CcliError, ERRORS, toErrorBody } from '../../protocol/errors.ts';
 import type { Benchmark } from './benchmark.ts';
+import { doors } from './doors/doors.ts';
 import { isolation } from './isolation/isolation.ts';
 import { overhead } from './overhead/overhead.ts';
 
 const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
   ['overhead', overhead],
   ['isolation', isolation],
+  ['doors', doors],
 ]);
 
 const interrupted = new AbortController();

@@ -14,6 +14,7 @@ export const coordinatorSettings = (): string =>
     lost_after: '5s',
     discovered: 'allow',
     nats: { sync_always: true },
+    http: { enabled: false },
     // Nothing of a run is to be cleaned away before it was looked at.
     store: { tasks: '1GiB', blobs: '2GiB', reports: '256MiB', events: '64MiB', output: '64MiB' },
   });

@@ -1,10 +1,11 @@
 /** Ollama tasks, so many at a time, and how long each took from its submit to its answer. */
 import type { Client } from '../../../coordinator/cli/client.ts';
-import { waitForEnd } from '../../../coordinator/cli/follow.ts';
 import { newTaskId } from '../../../coordinator/cli/task-id.ts';
-import { submitPrompt } from '../../../coordinator/cli/transfer.ts';
-import { CALLER, OLLAMA, SLOTS } from './fleet.ts';
-import { ANSWER } from './model.ts';
+import { submitPrompt } from '../../../coordinator/stream/transfer.ts';
+import { waitForEnd } from '../../../coordinator/stream/wait-for-end.ts';
+import { CALLER } from '../fleet.ts';
+import { ANSWER } from '../instant-model.ts';
+import { OLLAMA, SLOTS } from './fleet.ts';
 
 export interface Batch {
   readonly took_ms: readonly number[];

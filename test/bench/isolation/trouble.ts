@@ -1,12 +1,12 @@
 /** CLI agents at work, each in its only slot, again and again: at their worst, or as they should. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '../../../coordinator/cli/client.ts';
-import { waitForEnd } from '../../../coordinator/cli/follow.ts';
 import { newTaskId } from '../../../coordinator/cli/task-id.ts';
-import { submitPrompt } from '../../../coordinator/cli/transfer.ts';
+import { submitPrompt } from '../../../coordinator/stream/transfer.ts';
+import { waitForEnd } from '../../../coordinator/stream/wait-for-end.ts';
 import { CcliError } from '../../../protocol/errors.ts';
 import type { TaskOptions } from '../../../protocol/task.ts';
-import { CALLER } from './fleet.ts';
+import { CALLER } from '../fleet.ts';
 import { goodPrompt, KINDS } from './kinds.ts';
 import type { Pace } from './pace.ts';
 

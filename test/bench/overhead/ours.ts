@@ -1,11 +1,11 @@
 /** One prompt on the road that `ccli run` takes: listen, submit, wait for the end. */
 import type { Client } from '../../../coordinator/cli/client.ts';
-import { waitForEnd } from '../../../coordinator/cli/follow.ts';
 import { listen } from '../../../coordinator/cli/stream/live.ts';
 import { newTaskId } from '../../../coordinator/cli/task-id.ts';
-import { submitPrompt } from '../../../coordinator/cli/transfer.ts';
+import { submitPrompt } from '../../../coordinator/stream/transfer.ts';
+import { waitForEnd } from '../../../coordinator/stream/wait-for-end.ts';
 import { CcliError } from '../../../protocol/errors.ts';
-import { CALLER } from './fleet.ts';
+import { CALLER } from '../fleet.ts';
 import { ANSWER, PROMPT } from './model.ts';
 import type { Timing } from './timing.ts';
 

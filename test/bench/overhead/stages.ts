@@ -7,9 +7,10 @@ import { connect } from '@nats-io/transport-node';
 import { z } from 'zod';
 import { DEFAULT_PREFIX, names, taskKey } from '../../../protocol/subjects.ts';
 import type { BenchmarkIo } from '../benchmark.ts';
+import { NODE } from '../fleet.ts';
 import { median } from '../statistics.ts';
 import { figures } from '../table.ts';
-import { type BenchFleet, NODE, WARM } from './fleet.ts';
+import { type BenchFleet, WARM } from './fleet.ts';
 import { type OurRun, runOurs } from './ours.ts';
 
 interface Seen {
