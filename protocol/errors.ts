@@ -165,7 +165,7 @@ export const ERRORS = {
   ),
   backup_unusable: row('The backup is not whole, or of a newer ccli; use another one.', false, 400, 2),
   registration_off: row(
-    'Registration is switched off for this fleet; switch it on to register agents.',
+    'Registration is switched off for this fleet; switch registration on to register agents.',
     false,
     409,
     2,
