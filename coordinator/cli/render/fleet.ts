@@ -90,6 +90,7 @@ export function statusDetails(status: FleetStatus, colors: Colors): string {
       ['leader', leader(status, colors)],
       ['fleet', status.fleet_id],
       ['nats', `${nats.url}, nats-server ${nats.server_version}`],
+      ['http', status.http_url],
       ['durability', DURABILITY[nats.durability]],
       ['warning', nats.warning === undefined ? undefined : colors.yellow(nats.warning)],
       ['store', storeUsage(status, colors)],

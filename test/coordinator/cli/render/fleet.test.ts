@@ -97,6 +97,13 @@ const status: FleetStatus = {
 };
 
 describe('the status', () => {
+  test('says where HTTP is served, where it is', () => {
+    expect(statusDetails({ ...status, http_url: 'http://127.0.0.1:8000' }, plain)).toContain(
+      'http          http://127.0.0.1:8000\n',
+    );
+    expect(statusDetails(status, plain)).not.toMatch(/^http /m);
+  });
+
   test('says what durability rests on, and what it lacks', () => {
     const text = statusDetails(status, plain);
     expect(text).toContain('durability    accepted tasks survive a crash, but maybe not a power cut\n');
