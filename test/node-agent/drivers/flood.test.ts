@@ -109,9 +109,11 @@ describe('a gemini whose answer passes through a file', () => {
       'output_too_large',
     ],
   ])('is stopped before it fills the disk: %s', async (_what, text, code) => {
-    const { driver, state_dir } = await makeDriver(
-      flooding(text, { agent_type: 'cli_gemini', driver: 'headless' }, { GEMINI_API_KEY: 'key' }),
-    );
+    // A file takes more in a second than a disk has room for, and nobody is there to hold the tool back: at this pace the
+    // bound is ten seconds' worth, which no busy machine takes to see it.
+    const env = { FLOOD: JSON.stringify({ text, pause_ms: 1 }) };
+    const gemini = { agent_type: 'cli_gemini', driver: 'headless', env };
+    const { driver, state_dir } = await makeDriver(flooding(text, gemini, { GEMINI_API_KEY: 'key' }));
     let largest = 0;
     const timer = setInterval(() => {
       void (async () => {
