@@ -42,6 +42,8 @@ export const AdvertSchema = z.object({
   draining: z.boolean(),
   /** The last advert of a daemon that stops in good order. */
   leaving: z.boolean(),
+  /** No daemon: a process that speaks for the node over SSH while its daemon is away. */
+  stand_in: z.literal(true).optional(),
   /** Takes nothing new: its disk has no room for another result. */
   full: z.boolean().default(false),
   /** Results on disk that the report stream has not acknowledged. */

@@ -41,6 +41,7 @@ export const RunRequestSchema = z.object({
   deadline_ms: z.int().positive().optional(),
   tool_policy: ToolPolicySchema.optional(),
   generation: GenerationSchema.optional(),
+  cold: z.literal(true).optional(),
   /**
    * Asks only after an attempt that was accepted before. A node that does not know it says `attempt_unknown` and
    * refuses it for ever: it never begins one a second time whose traces it has lost.

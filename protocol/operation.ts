@@ -7,13 +7,14 @@ import { CoordinateReplySchema, CoordinateRequestSchema } from './coordination.t
 import { ErrorBodySchema } from './errors.ts';
 import { MAX_OUTPUT_BYTES, MAX_WAIT_MS, SLICE_BYTES } from './limits.ts';
 import { ConsideredSchema } from './placement.ts';
-import { AgentDefinitionSchema, AgentSettingsSchema } from './registration.ts';
+import { AgentDefinitionSchema, AgentSettingsSchema, SshFallbackSchema } from './registration.ts';
 import {
   AttemptSchema,
   CompletenessSchema,
   TaskIdSchema,
   TaskOptionsSchema,
   TaskStatusSchema,
+  TransportSchema,
   UsageSchema,
 } from './task.ts';
 import { SliceDataSchema, TextRefSchema } from './text.ts';
@@ -66,6 +67,8 @@ export const TaskViewSchema = z.object({
   /** Set when the agent that has it is not of the first choice: see `Attempt`. */
   fallback: AttemptSchema.shape.fallback,
   stop_confirmed: z.boolean().optional(),
+  /** How the node of the current or last attempt was reached, once there is one. */
+  transport: z.enum(['nats', 'ssh']).optional(),
   /** The node of the current attempt is silent: it may come back, or the task goes to another one. */
   suspect: z.boolean().optional(),
   created_at_ms: z.int().nonnegative(),
@@ -159,6 +162,10 @@ export const AgentViewSchema = AgentStatusSchema.extend({
   registration: z.enum(['registered', 'discovered']),
   /** Whether the fleet lets it take work: one that is only discovered may be kept from it. */
   allowed: z.boolean(),
+  /** How it is reached at this moment; absent for NATS. */
+  transport: TransportSchema.optional(),
+  /** Absent where no SSH is set up for its node. */
+  ssh_fallback: SshFallbackSchema.optional(),
   /** The URL of a model server, or `cli://<node>`. */
   endpoint: z.string(),
 });
@@ -169,6 +176,8 @@ export const NodeViewSchema = AdvertSchema.omit({ v: true, agents: true, running
   alive: z.boolean(),
   /** Two daemons advertise this name: neither gets work until one is gone. */
   contested: z.boolean(),
+  /** How it is reached at this moment; absent for NATS. */
+  transport: TransportSchema.optional(),
   /** Since its last advert. */
   silent_ms: z.int().nonnegative(),
   agents: z.int().nonnegative(),
@@ -208,6 +217,7 @@ export const UpdateAgentRequestSchema = z
     specialty: AgentSettingsSchema.shape.specialty.nullable(),
     labels: AgentSettingsSchema.shape.labels.nullable(),
     expected_version: AgentSettingsSchema.shape.expected_version.nullable(),
+    ssh_fallback: AgentSettingsSchema.shape.ssh_fallback.nullable(),
   })
   .strict();
 export const RemoveAgentRequestSchema = z.object(agentName).strict();

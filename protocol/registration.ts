@@ -10,7 +10,15 @@ import {
   VersionRangeSchema,
 } from './agent.ts';
 
-/** An absent field leaves the value of the node's file. */
+/**
+ * Whether tasks may reach an agent over SSH. `on`: while its node cannot be reached over NATS. `only`: never otherwise.
+ * The coordinator's own; a node has nothing to do with it.
+ */
+export const SSH_FALLBACKS = ['off', 'on', 'only'] as const;
+export const SshFallbackSchema = z.enum(SSH_FALLBACKS);
+export type SshFallback = z.infer<typeof SshFallbackSchema>;
+
+/** An absent field leaves the value of the node's file; of `ssh_fallback`, that of the coordinator's. */
 export const AgentSettingsSchema = z.object({
   enabled: z.boolean().optional(),
   /** Counts up to what the node's file allows. */
@@ -19,6 +27,7 @@ export const AgentSettingsSchema = z.object({
   specialty: z.array(SpecialtySchema).min(1).optional(),
   labels: LabelsSchema.optional(),
   expected_version: VersionRangeSchema.optional(),
+  ssh_fallback: SshFallbackSchema.optional(),
 });
 export type AgentSettings = z.infer<typeof AgentSettingsSchema>;
 

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { NameSchema } from './agent.ts';
 import { ErrorBodySchema } from './errors.ts';
-import { answerShape, TaskIdSchema } from './task.ts';
+import { answerShape, TaskIdSchema, TransportSchema } from './task.ts';
 import { SliceDataSchema, TextSchema } from './text.ts';
 
 const base = {
@@ -13,6 +13,8 @@ const base = {
   attempt: z.int().positive(),
   /** As in the run request: a report of an earlier task of this id says nothing about the one there is now. */
   seq: z.int().nonnegative().optional(),
+  /** Set by the coordinator that passed it on: the node itself had no NATS. */
+  transport: TransportSchema.optional(),
 };
 
 export const StartedReportSchema = z.object({ ...base, kind: z.literal('started') });

@@ -21,6 +21,9 @@ export const NODE_VERBS = [
 ] as const;
 export type NodeVerb = (typeof NODE_VERBS)[number];
 
+/** On an advert that did not come over NATS: the coordinator that got it over a line and passed it on. */
+export const LINE_HEADER = 'Ccli-Line';
+
 export const NODE_SERVICE = 'ccli-node';
 export const COORDINATOR_SERVICE = 'ccli-coordinator';
 

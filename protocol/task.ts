@@ -52,6 +52,8 @@ export const TaskOptionsSchema = z.object({
   /** Tasks that belong together, such as the parts of one coordination. */
   group: TaskIdSchema.optional(),
   generation: GenerationSchema.optional(),
+  /** Runs in a process started for it alone, as the first task of a day would: for measuring. */
+  cold: z.literal(true).optional(),
   /** The finished task that this one was made from, to run it again. */
   retry_of: TaskIdSchema.optional(),
   /** Of a part of a coordination: what was asked of the whole, as digests, by which another request is told from it. */
@@ -91,12 +93,17 @@ export type Usage = z.infer<typeof UsageSchema>;
 /** `unknown` where the tool gives no way to tell a whole answer from one its model cut short. */
 export const CompletenessSchema = z.enum(['whole', 'partial', 'unknown']);
 
+/** How the node was spoken to; absent for NATS, the normal road. */
+export const TransportSchema = z.literal('ssh');
+
 /** Where an attempt ran; enough to send its request again word for word. */
 export const PlacementSchema = z.object({
   node: NameSchema,
   agent_id: NameSchema,
   instance_id: z.string().min(1).max(64),
   epoch: z.int().nonnegative(),
+  /** Set when the request went out, or the answer came in, over SSH. */
+  transport: TransportSchema.optional(),
 });
 export type Placement = z.infer<typeof PlacementSchema>;
 
@@ -178,13 +185,14 @@ export type TaskStep =
       readonly why: string;
       readonly fallback?: Attempt['fallback'];
     }
-  | { readonly step: 'start'; readonly attempt: number }
-  | { readonly step: 'complete'; readonly attempt: number }
+  | { readonly step: 'start'; readonly attempt: number; readonly transport?: Attempt['transport'] }
+  | { readonly step: 'complete'; readonly attempt: number; readonly transport?: Attempt['transport'] }
   | {
       readonly step: 'fail';
       readonly attempt?: number;
       readonly error: z.infer<typeof ErrorBodySchema>;
       readonly partial: boolean;
+      readonly transport?: Attempt['transport'];
     }
   | {
       readonly step: 'requeue';
@@ -192,6 +200,7 @@ export type TaskStep =
       readonly error: z.infer<typeof ErrorBodySchema>;
       readonly retry_after_ms: number;
       readonly refused?: boolean;
+      readonly transport?: Attempt['transport'];
     }
   | { readonly step: 'cancel'; readonly stop_confirmed: boolean };
 
@@ -246,13 +255,16 @@ export function transition(state: TaskState, step: TaskStep, at_ms: number): Tra
     case 'start':
       if (state.status !== 'assigned') return refuse(`a task that is ${state.status} cannot start`);
       if (step.attempt !== current?.attempt) return refuse('the attempt is not the current one');
-      return next({ status: 'running', attempts: amend(state, step.attempt, { started: true }) });
+      return next({
+        status: 'running',
+        attempts: amend(state, step.attempt, { started: true, ...way(step) }),
+      });
     case 'complete':
       if (!state.attempts.some(known => known.attempt === step.attempt))
         return refuse('the attempt is not known');
       return next({
         status: 'completed',
-        attempts: amend(state, step.attempt, { started: true }),
+        attempts: amend(state, step.attempt, { started: true, ...way(step) }),
         result_attempt: step.attempt,
       });
     case 'fail':
@@ -263,7 +275,7 @@ export function transition(state: TaskState, step: TaskStep, at_ms: number): Tra
       if (!isCurrent(state, step.attempt)) return refuse('the attempt is not the current one');
       return next({
         status: 'failed',
-        attempts: amend(state, step.attempt, { error: step.error }),
+        attempts: amend(state, step.attempt, { error: step.error, ...way(step) }),
         error: step.error,
         ...(step.partial && { result_attempt: step.attempt }),
       });
@@ -273,6 +285,7 @@ export function transition(state: TaskState, step: TaskStep, at_ms: number): Tra
         status: 'queued',
         attempts: amend(state, step.attempt, {
           error: step.error,
+          ...way(step),
           ...(step.refused === true && { refused: true }),
         }),
         error: step.error,
@@ -282,6 +295,10 @@ export function transition(state: TaskState, step: TaskStep, at_ms: number): Tra
       return next({ status: 'cancelled', stop_confirmed: step.stop_confirmed });
   }
 }
+
+/** SSH leaves its mark on an attempt, whatever road the rest of it takes. */
+const way = ({ transport }: Pick<Attempt, 'transport'>): Pick<Attempt, 'transport'> =>
+  transport === undefined ? {} : { transport };
 
 /** A task may be refused any number of times: of those attempts, in which nothing ran, the last one is kept. */
 const onRecord = (attempts: readonly Attempt[]): Attempt[] => {

@@ -67,6 +67,15 @@ export async function takeLock(options: LockOptions): Promise<Lock> {
   }
 }
 
+/** Who holds a lock now, without taking part in who gets it next. */
+export async function lockHolder(directory: string, name: string): Promise<KnownProcess | undefined> {
+  for (const number of await numbersOf(directory, name)) {
+    const lock = await readJson(join(directory, `${name}.lock.${number}`), LockSchema);
+    if (lock !== undefined && (await lives(lock))) return lock;
+  }
+  return undefined;
+}
+
 export const lives = async ({ pid, process_start }: KnownProcess): Promise<boolean> =>
   (await identify(pid)) === process_start;
 
@@ -80,20 +89,23 @@ async function staleLocks(
   own_id: string,
   fileOf: (number: number) => string,
 ): Promise<{ number: number; children: readonly KnownProcess[] }[]> {
-  const prefix = `${name}.lock.`;
-  const numbers = (await readdir(directory))
-    .filter(file => file.startsWith(prefix))
-    .map(file => file.slice(prefix.length))
-    .filter(rest => /^\d+$/.test(rest))
-    .map(Number);
   const found = [];
-  for (const number of numbers) {
+  for (const number of await numbersOf(directory, name)) {
     const lock = await readJson(fileOf(number), LockSchema);
     if (lock?.id === own_id) continue;
     if (lock !== undefined && (await lives(lock))) throw inUse(lock);
     found.push({ number, children: lock?.children ?? [] });
   }
   return found;
+}
+
+async function numbersOf(directory: string, name: string): Promise<number[]> {
+  const prefix = `${name}.lock.`;
+  return (await readdir(directory))
+    .filter(file => file.startsWith(prefix))
+    .map(file => file.slice(prefix.length))
+    .filter(rest => /^\d+$/.test(rest))
+    .map(Number);
 }
 
 /** A link is made whole or not at all, and never over another. */

@@ -27,6 +27,7 @@ interface ServiceOptions {
 
 /** Replies go to inboxes only: any other reply subject would let a caller inject messages through us. */
 const INBOX = /^_INBOX[\w-]*\.[\w.-]+$/;
+export const isInbox = (reply: string | undefined): boolean => reply !== undefined && INBOX.test(reply);
 
 /** An endpoint of JSON in, JSON out. */
 export function jsonEndpoint<Q, A>(spec: {
@@ -103,7 +104,7 @@ interface Witness {
 
 async function answer(endpoint: Endpoint, message: ServiceMsg, { log, count }: Witness): Promise<void> {
   try {
-    if (message.reply === undefined || !INBOX.test(message.reply)) {
+    if (!isInbox(message.reply)) {
       count('foreign_reply_subject');
       log.warn('foreign_reply_subject', { endpoint: endpoint.name, subject: message.subject });
       return;

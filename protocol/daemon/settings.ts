@@ -6,6 +6,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { CcliError } from '../errors.ts';
 import { DEFAULT_PREFIX, PREFIX_PATTERN } from '../subjects.ts';
+import { placeCredentials } from './credential.ts';
 
 /** Variables, as they are passed in; a variable set to nothing counts as not set. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -21,7 +22,7 @@ export const PrefixSchema = z
   .string()
   .regex(PREFIX_PATTERN, 'lower-case letters, digits and "_", at most 31, a letter first');
 
-/** Credentials are files, never values. */
+/** Credentials are files, never values; `credential:NAME` stands for one as well, see `credential.ts`. */
 export const natsFiles = (path: ReturnType<typeof pathSchema> = PathSchema) => ({
   credentials_file: path.optional(),
   nkey_file: path.optional(),
@@ -70,7 +71,7 @@ export function loadSettings<T>(
     const section = written[name] ?? {};
     if (isRecord(section)) merged[name] = { ...section, ...valuesOf(environment, names) };
   }
-  return checkSettings(schema, merged, file ?? 'The environment');
+  return checkSettings(schema, merged, { where: file ?? 'The environment', environment });
 }
 
 function valuesOf(environment: Environment, names: Readonly<Record<string, string>>): Record<string, string> {
@@ -82,13 +83,29 @@ function valuesOf(environment: Environment, names: Readonly<Record<string, strin
   );
 }
 
+interface Source {
+  /** Whose mistakes they are, for people. */
+  readonly where: string;
+  /** Where `credential:NAME` is looked for. */
+  readonly environment: Environment;
+}
+
 /** @throws CcliError `config_invalid` naming every setting that is wrong, all at once. */
-export function checkSettings<T>(schema: z.ZodType<T>, value: unknown, where: string): T {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const problems = result.error.issues.map(
-    issue => `  ${issue.path.map(String).join('.') || '(file)'}: ${issue.message}`,
-  );
+export function checkSettings<T>(
+  schema: z.ZodType<T>,
+  value: Readonly<Record<string, unknown>>,
+  { where, environment }: Source,
+): T {
+  const placed = placeCredentials(value, environment);
+  const result = schema.safeParse(placed.settings);
+  if (result.success && placed.problems.length === 0) return result.data;
+  const problems = [
+    ...(result.error?.issues ?? []).map(issue => ({
+      path: issue.path.map(String).join('.') || '(file)',
+      problem: issue.message,
+    })),
+    ...placed.problems,
+  ].map(({ path, problem }) => `  ${path}: ${problem}`);
   throw new CcliError('config_invalid', `${where} is not a valid configuration:\n${problems.join('\n')}`);
 }
 
