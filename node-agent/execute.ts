@@ -159,6 +159,7 @@ const driverTask = (request: RunRequest, agent: Agent, said: Said): DriverTask =
   ...(request.model !== undefined && { model: request.model }),
   ...(request.generation !== undefined && { generation: request.generation }),
   tool_policy: narrower(agent.config.tool_policy, request.tool_policy),
+  ...(request.cold !== undefined && { cold: request.cold }),
 });
 
 const reportHead = ({ node, instance_id }: Speaker, { task_id, attempt, seq }: AttemptId) =>

@@ -1,47 +1,39 @@
 /** Gets reports into the report stream. */
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { JetStreamClient } from '@nats-io/jetstream';
-import { encode, WIRE_VERSION } from '../protocol/codec.ts';
+import { WIRE_VERSION } from '../protocol/codec.ts';
 import { errorFields, type Log } from '../protocol/daemon/log.ts';
-import { type Report, ReportSchema, reportId } from '../protocol/report.ts';
+import type { Report } from '../protocol/report.ts';
 import { cut, fitsInline, type Text } from '../protocol/text.ts';
+import type { Courier } from './courier.ts';
 import type { AttemptId, OutboxEntry } from './journal.ts';
 
 export interface Reporter {
   /** One try; the finished report implies it, so a lost one costs a moment of display. */
   started(id: AttemptId): Promise<void>;
   /**
-   * Resolves once the stream has the whole result. Rejects after a few tries of any part of it, so that one result
+   * Resolves once the stream has the whole result; waits for as long as no way leads there. Rejects after a few tries of any part of it, so that one result
    * does not keep others from being sent; it may be sent again as often as one likes.
    */
   finished(entry: OutboxEntry, signal: AbortSignal): Promise<void>;
 }
 
 interface ReporterOptions {
-  readonly jetstream: JetStreamClient;
-  readonly subject: string;
+  readonly courier: Pick<Courier, 'open' | 'report' | 'whenOpen'>;
   readonly node: string;
   readonly instance_id: string;
   readonly log: Log;
 }
 
-const PUBLISH_TIMEOUT_MS = 5_000;
 const TRIES = 3;
 const RETRY_MS = 200;
 
-export function createReporter({ jetstream, subject, node, instance_id, log }: ReporterOptions): Reporter {
-  const publish = (report: Report): Promise<unknown> =>
-    jetstream.publish(subject, encode(ReportSchema, report), {
-      msgID: reportId(report),
-      timeout: PUBLISH_TIMEOUT_MS,
-    });
-
+export function createReporter({ courier, node, instance_id, log }: ReporterOptions): Reporter {
   const insist = async (report: Report, signal: AbortSignal): Promise<void> => {
     for (let left = TRIES - 1; ; left -= 1) {
-      signal.throwIfAborted();
+      await courier.whenOpen(signal);
       try {
-        await publish(report);
+        await courier.report(report);
         return;
       } catch (error) {
         // The stream drops what it already has by its message id, so sending again is safe.
@@ -59,8 +51,9 @@ export function createReporter({ jetstream, subject, node, instance_id, log }: R
 
   return {
     async started({ task_id, attempt, seq }) {
+      if (!courier.open) return;
       try {
-        await publish({ v: WIRE_VERSION, kind: 'started', node, instance_id, task_id, attempt, seq });
+        await courier.report({ v: WIRE_VERSION, kind: 'started', node, instance_id, task_id, attempt, seq });
       } catch (error) {
         log.warn('report_not_acknowledged', { task_id, attempt, kind: 'started', ...errorFields(error) });
       }

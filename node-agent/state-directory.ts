@@ -1,10 +1,14 @@
 /** The one directory where a node-agent keeps everything, and which it shares with no other. */
 import { mkdir } from 'node:fs/promises';
-import { type Lock, takeLock } from '../protocol/daemon/lock.ts';
+import { type KnownProcess, type Lock, lockHolder, takeLock } from '../protocol/daemon/lock.ts';
 import { CcliError } from '../protocol/errors.ts';
 
-/** Two daemons on one journal would end each other's attempts. */
-export async function lockState(directory: string): Promise<Lock> {
+/** Who works in the directory, and who will as soon as that one has made way. */
+const WORKS = 'node-agent';
+const WAITS = 'node-agent-next';
+
+/** @throws CcliError `config_invalid` */
+export async function makeStateDirectory(directory: string): Promise<void> {
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 });
   } catch (cause) {
@@ -12,13 +16,24 @@ export async function lockState(directory: string): Promise<Lock> {
       cause,
     });
   }
-  return await takeLock({
-    directory,
-    name: 'node-agent',
-    inUse: ({ pid }) =>
-      new CcliError(
-        'state_in_use',
-        `A node-agent (process ${pid}) works in ${directory} already; stop it, or give this one another state_dir.`,
-      ),
-  });
 }
+
+/** Two daemons on one journal would end each other's attempts. @throws CcliError `config_invalid`, `state_in_use` */
+export async function lockState(directory: string): Promise<Lock> {
+  await makeStateDirectory(directory);
+  return await takeLock({ directory, name: WORKS, inUse: ({ pid }) => stateInUse(directory, pid) });
+}
+
+/** For a daemon that waits until a stand-in has made way: there is one of those, too. @throws CcliError `state_in_use` */
+export const lockNext = (directory: string): Promise<Lock> =>
+  takeLock({ directory, name: WAITS, inUse: ({ pid }) => stateInUse(directory, pid) });
+
+/** Who works in the directory now, or is about to. */
+export const stateHolder = async (directory: string): Promise<KnownProcess | undefined> =>
+  (await lockHolder(directory, WORKS)) ?? (await lockHolder(directory, WAITS));
+
+export const stateInUse = (directory: string, pid: number): CcliError =>
+  new CcliError(
+    'state_in_use',
+    `A node-agent (process ${pid}) works in ${directory} already; stop it, or give this one another state_dir.`,
+  );

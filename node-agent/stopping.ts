@@ -16,6 +16,8 @@ interface StoppingOptions {
   readonly drain_timeout_ms: number;
   readonly attempts: Attempts;
   readonly beacon: Pick<Beacon, 'changed' | 'send'>;
+  /** Whether results may still find a way out. */
+  readonly hopeful: () => boolean;
   readonly service: { stop(): Promise<unknown> };
   /** From now on the adverts say that this daemon goes. */
   readonly leave: () => void;
@@ -33,7 +35,7 @@ export async function shutDown(options: StoppingOptions): Promise<void> {
     log.warn('handing_back', { running: attempts.live().length });
     await attempts.handBack();
   }
-  await withinLimit(attempts.flushed(), FLUSH_TIMEOUT_MS);
+  if (options.hopeful()) await withinLimit(attempts.flushed(), FLUSH_TIMEOUT_MS);
   if (attempts.unstored > 0) log.error('results_lost', { results: attempts.unstored });
   if (attempts.pending > 0) log.warn('results_left_on_disk', { results: attempts.pending });
   if (!(await withinLimit(options.service.stop(), SERVICE_TIMEOUT_MS)))

@@ -8,7 +8,7 @@ import type { Journal } from './journal.ts';
 
 const INTERVAL_MS = 5_000;
 /** Room that must be left on the disk besides one whole result. */
-const RESERVE_BYTES = 64 * 1024 * 1024;
+export const RESERVE_BYTES = 64 * 1024 * 1024;
 
 export interface Surroundings {
   readonly host: HostStatus;

@@ -13,6 +13,8 @@ interface Written {
   readonly auth_method?: string | undefined;
   readonly modes: Readonly<Record<string, string | undefined>>;
   readonly home?: string | undefined;
+  readonly env: Readonly<Record<string, string>>;
+  readonly env_files: Readonly<Record<string, string>>;
   readonly exit_codes: Readonly<Record<string, unknown>>;
   readonly prompt?: 'stdin' | 'file' | undefined;
   readonly output?: 'text' | 'json' | undefined;
@@ -42,6 +44,9 @@ export function checkCli(agent: Written, context: z.RefinementCtx): void {
     complain('model', 'it is not one of `models`');
   if (agent.home !== undefined && agent.agent_type !== 'cli_gemini' && preset?.home?.variable === undefined)
     complain('home', 'this CLI cannot be told another one; set HOME in `env`');
+  const twice = Object.keys(agent.env_files).find(name => Object.hasOwn(agent.env, name));
+  if (twice !== undefined)
+    complain('env_files', `${twice} stands in \`env\` as well; leave it in one of them`);
   const strange = Object.keys(agent.exit_codes).find(code => !/^\d{1,3}$/.test(code));
   if (strange !== undefined) complain('exit_codes', `"${strange}" is not an exit code, a number up to 255`);
   if (driver === 'acp') checkAcp(agent, complain);

@@ -9,6 +9,7 @@ import { checkCli } from './check-cli.ts';
 import { CLI_TYPES, type CliType } from './cli-type.ts';
 import { commonShape } from './every-agent.ts';
 import { printShape } from './print.ts';
+import { SecretFileSchema } from './secret-file.ts';
 
 /** The gemini CLI answers larger prompts with silence and exit code 0. */
 const GEMINI_MAX_PROMPT_BYTES = 4 * 1024 * 1024;
@@ -41,6 +42,10 @@ export const CliAgentConfigSchema = z
     ...printShape,
     /** Set in the tool's environment as they stand. */
     env: z.record(z.string(), z.string()).default({}),
+    /** Variables whose values are what stands in a file, read whenever the tool is started. */
+    env_files: z
+      .record(z.string().regex(/^[A-Za-z_]\w*$/, 'the name of a variable'), SecretFileSchema)
+      .default({}),
     /** Names of the daemon's own variables that the tool may see: keys and the like. */
     pass_env: z.array(z.string()).default([]),
     /** Where tasks work; a directory of their own each when absent. */

@@ -24,6 +24,8 @@ export interface DriverTask {
   /** The model asked for; absent for the agent's default. */
   readonly model?: string;
   readonly tool_policy: ToolPolicy;
+  /** In a process that is started for it alone. Refused where there is no such thing. */
+  readonly cold?: true;
 }
 
 /** What a look at the tool found; goes into the advert. */
@@ -75,7 +77,7 @@ export interface Driver {
    * @throws CcliError judged by evidence, not by exit code: `empty_reply`, `reply_truncated`, `safety_refused`,
    *   `rate_limited`, `quota_exhausted`, `model_not_found`, `model_rejected`, `model_unavailable`, `auth_refused`,
    *   `cli_not_signed_in`, `cli_crashed`, `cli_garbled`, `prompt_too_large`, `endpoint_unreachable`, `out_of_memory`,
-   *   `context_too_long`, `slow_first_token`. On abort, the signal's reason.
+   *   `context_too_long`, `slow_first_token`, `unsupported_parameter`. On abort, the signal's reason.
    */
   run(task: DriverTask, callbacks: RunCallbacks, signal: AbortSignal): Promise<DriverResult>;
   /** Whether a task that came now would find a process already up. */

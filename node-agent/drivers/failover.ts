@@ -105,6 +105,22 @@ export function createFailoverDriver({
     }
   }
 
+  /** In a process for this task alone, which says nothing about the warm one. */
+  async function runCold(
+    task: DriverTask,
+    callbacks: RunCallbacks,
+    signal: AbortSignal,
+  ): Promise<DriverResult> {
+    if (cold !== undefined) return cold.run(task, callbacks, signal);
+    const own = makeWarm(() => false);
+    try {
+      const result = await own.run(task, { ...callbacks, onBegin: () => undefined }, signal);
+      return { ...result, warm: false };
+    } finally {
+      await own.close();
+    }
+  }
+
   return {
     get warm() {
       return !aside() && warm.warm;
@@ -121,6 +137,7 @@ export function createFailoverDriver({
       return cold.probe(signal);
     },
     async run(task, callbacks, signal) {
+      if (task.cold === true) return await runCold(task, callbacks, signal);
       let failure: CcliError | undefined;
       for (let starts = 0; starts < MOST_STARTS && !aside(); starts += 1) {
         const result = await runWarm(task, callbacks, signal);

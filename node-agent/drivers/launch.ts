@@ -5,6 +5,7 @@ import type { Environment } from '../../protocol/daemon/settings.ts';
 import type { CliAgentConfig } from '../agent-config/cli.ts';
 import { presetOf } from '../presets/effective.ts';
 import { findSignIn, notSignedIn } from '../presets/sign-in.ts';
+import { withSecrets } from '../process/env-files.ts';
 import { childEnvironment } from '../process/environment.ts';
 import { type Executable, findExecutable } from '../process/executable.ts';
 import { type GeminiHome, makeGeminiHome } from '../process/home.ts';
@@ -46,9 +47,10 @@ export const startModel = (agent: CliAgentConfig): string | undefined =>
 
 /** @throws CcliError `node_version_missing`, `cli_missing`, `config_invalid`. */
 export async function prepareLaunch(
-  { agent, config, log }: DriverOptions,
+  { agent: written, config, log }: DriverOptions,
   policy: ToolPolicy,
 ): Promise<Launch> {
+  const agent = await withSecrets(written, config.environment);
   const executable = await findExecutable(agent, config);
   const home =
     agent.agent_type === 'cli_gemini'
@@ -86,9 +88,10 @@ export const runningOn = ({
 /**
  * What a probe says of the sign-in, once the CLI has been found and, where it speaks the protocol, has opened a session.
  *
- * @throws CcliError `cli_not_signed_in`
+ * @throws CcliError `cli_not_signed_in`, `config_invalid`
  */
-export async function signInOf({ agent, config }: DriverOptions): Promise<'yes' | 'unknown'> {
+export async function signInOf({ agent: written, config }: DriverOptions): Promise<'yes' | 'unknown'> {
+  const agent = await withSecrets(written, config.environment);
   const shows = presetOf(agent)?.sign_in.shows ?? 'session';
   if (agent.driver === 'acp' && (shows === 'session' || shows === 'own_home')) return 'yes';
   const environment = childEnvironment({

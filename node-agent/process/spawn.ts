@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { Readable, type Writable } from 'node:stream';
+import { PassThrough, Readable, type Writable } from 'node:stream';
 import { CcliError } from '../../protocol/errors.ts';
 import { follow } from './follow.ts';
 import { groupRuns } from './group.ts';
@@ -64,6 +64,7 @@ export async function spawnTool(options: SpawnOptions): Promise<ToolProcess> {
   });
   // A tool need not read what it is sent: its end shows in how it exits, not in a broken pipe.
   child.stdin?.on('error', () => undefined);
+  const printed = child.stdout === null ? undefined : readableLater(child.stdout);
   try {
     await once(child, 'spawn');
   } catch (error) {
@@ -76,7 +77,7 @@ export async function spawnTool(options: SpawnOptions): Promise<ToolProcess> {
     throw new CcliError('internal', 'A process started without its pipes.');
   const stderrTail = keepTail(stderr, options.onStderr);
   const group = await attend({ pid, env, mark, onNotKilled: options.onNotKilled }, exited);
-  const stdout = child.stdout ?? Readable.from(follow(stdout_file ?? '', group.ended));
+  const stdout = printed ?? Readable.from(follow(stdout_file ?? '', group.ended));
   return { pid, stdin, stdout, stderrTail, ...group };
 }
 
@@ -132,6 +133,18 @@ async function attend(
       await ended;
     },
   };
+}
+
+/** When a process ends, Node throws away what nobody reads yet; a tool may be done before anybody does. */
+function readableLater(stream: Readable): Readable {
+  const kept = new PassThrough();
+  stream.once('error', error => {
+    kept.destroy(error);
+  });
+  kept.once('close', () => {
+    stream.destroy();
+  });
+  return stream.pipe(kept);
 }
 
 function startFailure(cause: unknown, file: string, cwd: string): CcliError {

@@ -110,6 +110,11 @@ export function createOllamaDriver({ log, ...given }: OllamaDriverOptions): Driv
       };
     },
     async run(task, callbacks, signal) {
+      if (task.cold === true)
+        throw new CcliError(
+          'unsupported_parameter',
+          'A model of Ollama has no process that could be started for one task alone; leave out `cold`.',
+        );
       const before = mine();
       const wanted = task.model ?? model;
       try {
