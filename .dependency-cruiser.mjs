@@ -44,9 +44,15 @@ export default {
     ),
     rule(
       'doors-use-operations',
-      'a door reaches the system through operations.ts alone',
-      { path: '^coordinator/(http|mcp|cli)/' },
-      { path: '^coordinator/(dispatcher|store|bus|ssh|core)' },
+      'a door reaches the system through operations.ts alone; ccli is handed its SSH by its main.ts',
+      { path: '^coordinator/(http|mcp|cli)/', pathNot: '^coordinator/cli/main\\.ts$' },
+      { path: '^coordinator/(dispatcher|store|bus|core|ssh/(?!(ssh|settings)\\.ts))' },
+    ),
+    rule(
+      'ssh-knows-no-fleet',
+      'SSH is a way to a host, whatever it is used for',
+      { path: '^coordinator/ssh/' },
+      { path: '^coordinator/(?!ssh/)' },
     ),
     rule(
       'streams-know-no-door',

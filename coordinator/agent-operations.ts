@@ -13,6 +13,7 @@ import {
 } from '../protocol/registration.ts';
 import { agentKey } from '../protocol/subjects.ts';
 import type { Operation } from './caller.ts';
+import { forNode } from './configure.ts';
 import { type Candidate, conditionOf } from './core/placement.ts';
 import type { AgentChange } from './events.ts';
 import type { Fleet } from './fleet.ts';
@@ -76,7 +77,8 @@ export function createAgentOperations(options: AgentOperationsOptions): AgentOpe
       registry.refuseUnreadable(key);
       const before = registry.desired.records.get(key);
       const wanted = definitionOver(definition, before);
-      const found = await nodes.probe(located.node, { agent_id, canary, definition: wanted }, PROBE_LIMIT_MS);
+      const asked = { agent_id, canary, definition: forNode(wanted) };
+      const found = await nodes.probe(located.node, asked, PROBE_LIMIT_MS);
       refuseFinding(located.node, found);
       // A probe takes minutes: what others have decided meanwhile is not to be undone by what was asked before.
       await registry.refresh();

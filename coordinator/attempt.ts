@@ -70,7 +70,7 @@ export function createAttemptCare(options: CareOptions): AttemptCare {
     instance_id: string,
     { prompt, conversation }: Prepared = asGiven(request),
   ) => {
-    const { model, timeout_ms, tool_policy, generation } = request.options;
+    const { model, timeout_ms, tool_policy, generation, cold } = request.options;
     const left_ms = deadlineLeft(entry, clock());
     return {
       v: WIRE_VERSION,
@@ -86,6 +86,7 @@ export function createAttemptCare(options: CareOptions): AttemptCare {
       ...(left_ms !== undefined && { deadline_ms: Math.max(1, Math.round(left_ms)) }),
       ...(tool_policy !== undefined && { tool_policy }),
       ...(generation !== undefined && { generation }),
+      ...(cold !== undefined && { cold }),
     };
   };
 
@@ -174,12 +175,44 @@ export function createAttemptCare(options: CareOptions): AttemptCare {
     await giveUp(entry, attempt, error, true);
   };
 
+  const recall: AttemptCare['recall'] = async (entry, instance_id) => {
+    const attempt = entry.state.attempts.at(-1);
+    if (attempt === undefined || isTerminal(entry.state.status)) return 'under_way';
+    try {
+      const request = await requestOf(entry);
+      const asked = { ...runRequest(entry, request, attempt, instance_id), known_only: true as const };
+      const reply = await nodes.run(attempt.node, asked);
+      if (reply.answer === 'accepted') return reply.phase === 'finished' ? 'finished' : 'under_way';
+      if (isSuperseded(reply)) options.onSuperseded(reply.epoch ?? 0);
+      const gone = reply.error.code === 'attempt_unknown' || reply.error.code === 'attempt_refused';
+      return gone ? 'unknown' : 'unanswered';
+    } catch (error) {
+      log.warn('node_not_asked', { task_id: entry.task_id, node: attempt.node, ...errorFields(error) });
+      return 'unanswered';
+    }
+  };
+
+  /**
+   * Its agent may not be asked any more the way it can be now. Whether it had heard of the attempt before is not known
+   * here; what it says it never heard of, it will never begin.
+   */
+  const withdraw = async (
+    entry: TaskEntry,
+    attempt: Attempt,
+    instance_id: string,
+    error: CcliError,
+  ): Promise<boolean> => {
+    const known = await recall(entry, instance_id);
+    if (known === 'unknown') await giveUp(entry, attempt, toErrorBody(error), true);
+    return known !== 'unanswered';
+  };
+
   return {
     giveUp,
     async ask(entry, instance_id) {
       const attempt = entry.state.attempts.at(-1);
       if (attempt === undefined || isTerminal(entry.state.status)) return true;
-      const { node } = attempt;
+      const { node, agent_id } = attempt;
       try {
         const request = await requestOf(entry);
         const prepared = await prepare(entry, request, attempt);
@@ -192,33 +225,19 @@ export function createAttemptCare(options: CareOptions): AttemptCare {
           await onRefusal(entry, attempt, reply);
           return !isSuperseded(reply);
         }
-        const address = { node, instance_id, task_id: entry.task_id, attempt: attempt.attempt };
+        const address = { node, agent_id, instance_id, task_id: entry.task_id, attempt: attempt.attempt };
         await handOverPrompt(address, request, prepared, reply.missing_slices);
         return true;
       } catch (error) {
         log.warn('node_not_asked', { task_id: entry.task_id, node, ...errorFields(error) });
-        return false;
+        if (!(error instanceof CcliError) || error.code !== 'ssh_not_allowed') return false;
+        return await withdraw(entry, attempt, instance_id, error);
       }
     },
-    async recall(entry, instance_id) {
-      const attempt = entry.state.attempts.at(-1);
-      if (attempt === undefined || isTerminal(entry.state.status)) return 'under_way';
+    recall,
+    async stop(entry, { node, agent_id, attempt }, instance_id, reason) {
       try {
-        const request = await requestOf(entry);
-        const asked = { ...runRequest(entry, request, attempt, instance_id), known_only: true as const };
-        const reply = await nodes.run(attempt.node, asked);
-        if (reply.answer === 'accepted') return reply.phase === 'finished' ? 'finished' : 'under_way';
-        if (isSuperseded(reply)) options.onSuperseded(reply.epoch ?? 0);
-        const gone = reply.error.code === 'attempt_unknown' || reply.error.code === 'attempt_refused';
-        return gone ? 'unknown' : 'unanswered';
-      } catch (error) {
-        log.warn('node_not_asked', { task_id: entry.task_id, node: attempt.node, ...errorFields(error) });
-        return 'unanswered';
-      }
-    },
-    async stop(entry, { node, attempt }, instance_id, reason) {
-      try {
-        const address = { node, instance_id, task_id: entry.task_id, attempt };
+        const address = { node, agent_id, instance_id, task_id: entry.task_id, attempt };
         const { answer } = await nodes.cancel(address, reason);
         if (answer === 'unknown') {
           await steps.inTurn(entry.task_id, () => steps.take(entry, stepAfterStop(reason, attempt, true)));

@@ -11,6 +11,7 @@ import {
 } from '../protocol/daemon/settings.ts';
 import { DurationSchema, PeriodSchema, SizeSchema } from '../protocol/quantity.ts';
 import { HTTP_VARIABLES, HttpSettingsSchema } from './http/settings.ts';
+import { SshSettingsSchema } from './ssh/settings.ts';
 
 const MIB = 1024 * 1024;
 const DAY_MS = 86_400_000;
@@ -55,6 +56,7 @@ const CoordinatorConfigSchema = z.strictObject({
     })
     .prefault({}),
   http: HttpSettingsSchema.prefault({}),
+  ssh: SshSettingsSchema.prefault({}),
   /** How much is kept of tasks that have ended; when a store fills up, the oldest go earlier. */
   history: z
     .strictObject({
@@ -79,3 +81,6 @@ export const loadCoordinatorConfig = (
       http: HTTP_VARIABLES,
     },
   });
+
+/** What its SSH reads: where the agent of keys is, and the home with the user's own configuration. */
+export const daemonEnvironment = (): Environment => process.env;

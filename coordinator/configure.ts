@@ -206,5 +206,11 @@ const nodesIn = ({ records }: Desired): ReadonlySet<string> =>
 
 function definitionsOf(records: Desired['records'], node: string): Record<string, AgentDefinition> {
   const own = [...records.values()].filter(record => record.node === node);
-  return Object.fromEntries(own.map(record => [record.agent_id, AgentDefinitionSchema.parse(record)]));
+  return Object.fromEntries(
+    own.map(record => [record.agent_id, forNode(AgentDefinitionSchema.parse(record))]),
+  );
 }
+
+/** How it is reached is nothing to the node. */
+export const forNode = ({ ssh_fallback: _own, ...definition }: AgentDefinition): AgentDefinition =>
+  definition;

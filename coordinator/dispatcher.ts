@@ -163,8 +163,14 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
         );
         return;
       case 'assign': {
-        const { node, instance_id, status } = action.candidate;
-        const placement = { node, instance_id, agent_id: status.agent_id, epoch: leadership.mandate.epoch };
+        const { node, instance_id, status, transport } = action.candidate;
+        const placement = {
+          node,
+          instance_id,
+          agent_id: status.agent_id,
+          epoch: leadership.mandate.epoch,
+          ...(transport !== undefined && { transport }),
+        };
         const step = {
           step: 'assign' as const,
           attempt: action.attempt,

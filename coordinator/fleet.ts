@@ -7,8 +7,19 @@ import { toErrorBody } from '../protocol/errors.ts';
 import type { FleetEvent } from '../protocol/event.ts';
 import { nodeOf } from '../protocol/subjects.ts';
 import { type NodeStanding, type Overlay, withDesired } from './core/desired.ts';
+import type { Reach } from './core/lines.ts';
 import { hear, isContested, isLost, leave, type NodeRecord } from './core/liveness.ts';
 import type { Candidate } from './core/placement.ts';
+import {
+  type Hearing,
+  heardOnLine,
+  heardOnNats,
+  isLined,
+  isOffNats,
+  lineEnded,
+  NO_WIRES,
+  type Wires,
+} from './core/wires.ts';
 import type { TaskEntry } from './task-entry.ts';
 
 type NodeChange = Extract<FleetEvent, { kind: 'node' }>['change'];
@@ -20,11 +31,24 @@ export interface NodeSight {
   /** While contested: what the other daemon of this name says. */
   readonly rival?: Advert;
   readonly silent_ms: number;
+  /** How it is reached; absent for NATS. */
+  readonly transport?: 'ssh';
+  /** A line to it is there, whether or not NATS is. */
+  readonly lined?: true;
 }
+
+/** How an advert came: itself, or from the coordinator whose line it came over. */
+type Wire = 'nats' | 'line';
 
 export interface Fleet {
   /** An advert as it came; one that does not fit is counted and dropped. */
-  readonly receive: (subject: string, bytes: Uint8Array) => void;
+  readonly receive: (subject: string, bytes: Uint8Array, wire?: Wire) => void;
+  /** What a node says over a line of ours. */
+  readonly hear: (advert: Advert) => void;
+  /** A line of ours has ended. */
+  readonly lineEnded: (node: string) => void;
+  /** What decides whether a line to the node is wanted; of one that was never heard of as well. */
+  readonly reach: (node: string) => Reach;
   readonly nodes: () => NodeSight[];
   node(name: string): NodeSight | undefined;
   /** @param given tasks this coordinator has placed and not seen ended, by `slotKey` */
@@ -85,6 +109,7 @@ export function createFleet(options: FleetOptions): Fleet {
   const { prefix, clock, settle_ms, onChange, onNode, log, overlay = () => UNREGISTERED } = options;
   const records = new Map<string, NodeRecord>();
   const retired = new Map<string, Set<string>>();
+  const wires = new Map<string, Wires>();
   const lost = new Set<string>();
   const began = clock();
   let malformed = 0;
@@ -93,6 +118,9 @@ export function createFleet(options: FleetOptions): Fleet {
 
   /** Stands still while we are deaf. */
   const hearing = (): number => deaf_since ?? clock();
+
+  const onNats = (): Hearing => ({ now_ms: hearing(), since_ms: listening_since });
+  const wiresOf = (node: string): Wires => wires.get(node) ?? NO_WIRES;
 
   /** A record as if heard when we began to listen, if that was later. */
   const fresh = (record: NodeRecord): NodeRecord => {
@@ -104,17 +132,26 @@ export function createFleet(options: FleetOptions): Fleet {
     const now = hearing();
     const heard = fresh(record);
     const contested = isContested(heard, now);
+    const own = wiresOf(record.advert.node);
     return {
       advert: record.advert,
       alive: !isLost(heard, now),
       contested,
       ...(contested && record.rival !== undefined && { rival: record.rival.advert }),
       silent_ms: Math.max(0, Math.round(now - heard.at_ms)),
+      ...(own.by_line && { transport: 'ssh' }),
+      ...(isLined(own, clock()) && { lined: true }),
     };
   };
 
-  const accept = (advert: Advert): void => {
+  const accept = (advert: Advert, wire: Wire): void => {
     const { node, instance_id } = advert;
+    const before = wiresOf(node);
+    const now = clock();
+    wires.set(
+      node,
+      wire === 'nats' ? heardOnNats(before, advert, now) : heardOnLine(before, advert, now, onNats()),
+    );
     const known = records.get(node);
     if (advert.leaving) {
       records.set(node, leave(known, advert, clock()));
@@ -145,11 +182,24 @@ export function createFleet(options: FleetOptions): Fleet {
     get malformed() {
       return malformed;
     },
-    receive(subject, bytes) {
+    hear(advert) {
+      accept(advert, 'line');
+    },
+    lineEnded(node) {
+      wires.set(node, lineEnded(wiresOf(node)));
+      onChange();
+    },
+    reach(node) {
+      const own = wiresOf(node);
+      // While we are deaf ourselves, it is not the node that is away.
+      const off_nats = deaf_since === undefined && isOffNats(own, onNats());
+      return { left: own.left, by_line: own.by_line, off_nats };
+    },
+    receive(subject, bytes, wire = 'nats') {
       try {
         const advert = decode(AdvertSchema, bytes);
         if (nodeOf(prefix, subject) !== advert.node) throw new Error('the advert speaks for another node');
-        accept(advert);
+        accept(advert, wire);
       } catch (error) {
         malformed += 1;
         log.warn('advert_malformed', { subject, error_code: toErrorBody(error).code });
@@ -163,10 +213,11 @@ export function createFleet(options: FleetOptions): Fleet {
     candidates(given) {
       const standings: NodeStanding[] = [];
       const advertised = [...records.values()].flatMap(record => {
-        const { advert, alive, contested, silent_ms } = sight(record);
+        const { advert, alive, contested, silent_ms, transport, lined } = sight(record);
         const { node, instance_id, draining, full, config_revision, ollama_endpoints } = advert;
         const standing = { node, instance_id, alive, contested, draining, full };
-        standings.push({ ...standing, config_revision, ollama_endpoints });
+        const way = { ...(transport !== undefined && { transport }), ...(lined !== undefined && { lined }) };
+        standings.push({ ...standing, ...way, config_revision, ollama_endpoints });
         const rivals = contested ? (record.rival?.advert.agents ?? []) : [];
         const known = new Set(advert.agents.map(agent => agent.agent_id));
         // Of two daemons under one name, the agents of both are there, and none can take work.

@@ -21,9 +21,11 @@ import { hearNodes } from './hear-nodes.ts';
 import type { HttpDoor } from './http/serve.ts';
 import { createLeadership } from './leadership.ts';
 import { createLeaseStore, leaderSeen, ownProcess } from './lease.ts';
+import type { OpenLine } from './lines/keeper.ts';
 import { createMirror } from './mirror.ts';
 import { createNodes } from './nodes.ts';
 import { openHttp } from './open-http.ts';
+import { openLines } from './open-lines.ts';
 import { openStores } from './open-stores.ts';
 import { createOperations } from './operations.ts';
 import { createPlacements } from './placements.ts';
@@ -44,10 +46,23 @@ export interface Coordinator extends Daemon {
   readonly leads: () => boolean;
 }
 
-export const startCoordinator = (config: CoordinatorConfig, log: Log): Promise<Coordinator> =>
-  startWithin(log, lifecycle => compose(config, log, lifecycle));
+interface Surroundings {
+  /** In place of SSH. */
+  readonly openLine?: OpenLine;
+}
 
-async function compose(config: CoordinatorConfig, log: Log, lifecycle: Lifecycle): Promise<Coordinator> {
+export const startCoordinator = (
+  config: CoordinatorConfig,
+  log: Log,
+  surroundings: Surroundings = {},
+): Promise<Coordinator> => startWithin(log, lifecycle => compose(config, log, lifecycle, surroundings));
+
+async function compose(
+  config: CoordinatorConfig,
+  log: Log,
+  lifecycle: Lifecycle,
+  surroundings: Surroundings,
+): Promise<Coordinator> {
   const coordinator_id = randomUUID();
   const names = namesOf(config.prefix);
   const clock = (): number => performance.now();
@@ -67,9 +82,11 @@ async function compose(config: CoordinatorConfig, log: Log, lifecycle: Lifecycle
   const store = createTaskStore(stores, server_clock.age);
 
   const events = createEvents({ connection, names, now: Date.now });
+  let linked = true;
   const activate = (): void => {
     dispatcher.activate();
     configurer.activate();
+    lines.keeper?.activate();
   };
   const registry = createRegistry({
     bucket: stores.agents,
@@ -89,6 +106,7 @@ async function compose(config: CoordinatorConfig, log: Log, lifecycle: Lifecycle
       desired: registry.desired,
       discovered: config.discovered,
       refused: configurer.refused,
+      ssh_fallback: lines.defaults,
     }),
     log,
   });
@@ -117,7 +135,24 @@ async function compose(config: CoordinatorConfig, log: Log, lifecycle: Lifecycle
     },
     onFollow: () => {
       lifecycle.handOver(reports.stop());
+      lines.keeper?.activate();
     },
+    lifecycle,
+    log,
+  });
+  const lines = await openLines({
+    settings: config.ssh,
+    ...surroundings,
+    connection,
+    jetstream: js,
+    names,
+    coordinator_id,
+    fleet,
+    registry,
+    leads: leadership.holds,
+    linked: () => linked,
+    clock,
+    random: Math.random,
     lifecycle,
     log,
   });
@@ -126,6 +161,7 @@ async function compose(config: CoordinatorConfig, log: Log, lifecycle: Lifecycle
     names,
     mandate: () => leadership.mandate,
     accept_timeout_ms: config.accept_timeout,
+    wayTo: lines.wayTo,
   });
   const configurer = createConfigurer({
     registry,
@@ -202,7 +238,6 @@ async function compose(config: CoordinatorConfig, log: Log, lifecycle: Lifecycle
     lifecycle,
     log,
   });
-  let linked = true;
   const unready = (): string | undefined => {
     if (!linked) return 'The connection to NATS is down.';
     return leadership.seen === undefined ? 'No coordinator leads this fleet yet.' : undefined;
@@ -220,7 +255,7 @@ async function compose(config: CoordinatorConfig, log: Log, lifecycle: Lifecycle
       },
     }),
   );
-  await hearNodes({ connection, names, fleet, lifecycle, log });
+  await hearNodes({ connection, names, fleet, coordinator_id, lifecycle, log });
   await leadership.start();
   lifecycle.defer('reports', () => reports.stop());
 
@@ -253,7 +288,16 @@ async function compose(config: CoordinatorConfig, log: Log, lifecycle: Lifecycle
     }),
   });
   if (config.http.enabled) {
-    http = await openHttp({ connection, names, operations, settings: config.http, unready, lifecycle, log });
+    http = await openHttp({
+      connection,
+      names,
+      operations,
+      settings: config.http,
+      unready,
+      lines: lines.counts,
+      lifecycle,
+      log,
+    });
   }
   await serveOperations({ connection, prefix: config.prefix, operations, coordinator_id, lifecycle, log });
   lifecycle.every(config.tick, () => {
@@ -275,8 +319,13 @@ async function compose(config: CoordinatorConfig, log: Log, lifecycle: Lifecycle
 }
 
 if (isProgram(import.meta.url)) {
-  await runDaemon(async config_file => {
+  await runDaemon(async (config_file, service) => {
     const config = loadCoordinatorConfig(config_file);
-    return await startCoordinator(config, createLog({ level: config.log_level, name: 'coordinator' }));
+    // It comes up without its server too: what hangs on it must not fail for that.
+    service.ready(`waiting for NATS at ${redactUrl(config.nats.url)}`);
+    const log = createLog({ level: config.log_level, name: 'coordinator' });
+    const coordinator = await startCoordinator(config, log);
+    service.status(`serving ${config.prefix} through NATS at ${redactUrl(config.nats.url)}`);
+    return coordinator;
   });
 }

@@ -1,6 +1,7 @@
 /** What this coordinator asks of nodes. */
 import type { NatsConnection } from '@nats-io/nats-core';
-import { WIRE_VERSION } from '../protocol/codec.ts';
+import type { z } from 'zod';
+import { check, WIRE_VERSION } from '../protocol/codec.ts';
 import {
   type CancelAttemptReply,
   CancelAttemptReplySchema,
@@ -30,17 +31,20 @@ import {
 import { requestJson } from '../protocol/daemon/request.ts';
 import { CcliError } from '../protocol/errors.ts';
 import { VERIFY_LIMIT_MS } from '../protocol/limits.ts';
+import type { LineVerb } from '../protocol/line.ts';
 import type { Names } from '../protocol/subjects.ts';
 import type { Mandate } from './leadership.ts';
+import type { Way } from './lines/way.ts';
 
 export interface AttemptAddress {
   readonly node: string;
+  readonly agent_id: string;
   readonly instance_id: string;
   readonly task_id: string;
   readonly attempt: number;
 }
 
-/** Each rejects with `node_lost` when the node does not answer in time. */
+/** Each rejects with `node_lost` when the node does not answer in time; what begins a task with `ssh_not_allowed`. */
 export interface Nodes {
   run(node: string, request: Omit<RunRequest, keyof Mandate>): Promise<RunReply>;
   slice(address: AttemptAddress, index: number, bytes: Uint8Array): Promise<RunReply>;
@@ -53,35 +57,75 @@ export interface Nodes {
   mandate(): Mandate;
 }
 
+export type WayTo = (node: string, agent_id: string | undefined) => Way;
+
 interface NodesOptions {
   readonly connection: NatsConnection;
   readonly names: Names;
   /** Under which requests go out: read anew for each. */
   readonly mandate: () => Mandate;
   readonly accept_timeout_ms: number;
+  /** How to ask now; NATS when absent. */
+  readonly wayTo?: WayTo;
 }
 
 /** A cancel is answered when the attempt has ended, which may take a whole kill ladder. */
 const CANCEL_TIMEOUT_MS = 10_000;
 /** It is answered when the node has it on its disk. */
 const CONFIGURE_TIMEOUT_MS = 10_000;
+const NATS: Way = { barred: false };
 
-export function createNodes({ connection, names, mandate, accept_timeout_ms }: NodesOptions): Nodes {
+/** One request to a node. */
+interface Asked<Q, A> {
+  readonly verb: LineVerb;
+  readonly agent_id?: string;
+  readonly request: z.ZodType<Q>;
+  readonly reply: z.ZodType<A>;
+  readonly value: Q;
+  readonly timeout_ms: number;
+  /** It sets a task to work. */
+  readonly begins?: boolean;
+}
+
+export function createNodes(options: NodesOptions): Nodes {
+  const { connection, names, mandate, accept_timeout_ms, wayTo = () => NATS } = options;
   const silent = (node: string) => () => new CcliError('node_lost', `Node ${node} does not answer.`);
+
+  const ask = async <Q, A>(node: string, asked: Asked<Q, A>): Promise<A> => {
+    const { verb, agent_id, request, reply, value, timeout_ms, begins = false } = asked;
+    const { line, barred } = wayTo(node, agent_id);
+    if (barred && begins) {
+      const message = `The policy of ${agent_id ?? 'the agent'} keeps its tasks from the way there is to ${node} now.`;
+      throw new CcliError('ssh_not_allowed', message);
+    }
+    if (line !== undefined) return check(reply, await line.request(verb, check(request, value), timeout_ms));
+    const subject = names.node(node, verb);
+    return await requestJson(connection, {
+      subject,
+      request,
+      reply,
+      value,
+      timeout_ms,
+      onNobody: silent(node),
+    });
+  };
+
   return {
     mandate,
     run: (node, value) =>
-      requestJson(connection, {
-        subject: names.node(node, 'run'),
+      ask(node, {
+        verb: 'run',
+        agent_id: value.agent_id,
         request: RunRequestSchema,
         reply: RunReplySchema,
         value: { ...value, ...mandate() },
         timeout_ms: accept_timeout_ms,
-        onNobody: silent(node),
+        begins: value.known_only !== true,
       }),
-    slice: ({ node, ...address }, index, bytes) =>
-      requestJson(connection, {
-        subject: names.node(node, 'slice'),
+    slice: ({ node, agent_id, ...address }, index, bytes) =>
+      ask(node, {
+        verb: 'slice',
+        agent_id,
         request: SliceRequestSchema,
         reply: RunReplySchema,
         value: {
@@ -92,52 +136,49 @@ export function createNodes({ connection, names, mandate, accept_timeout_ms }: N
           data: Buffer.from(bytes).toString('base64'),
         },
         timeout_ms: accept_timeout_ms,
-        onNobody: silent(node),
       }),
-    cancel: ({ node, ...address }, reason) =>
-      requestJson(connection, {
-        subject: names.node(node, 'cancel'),
+    cancel: ({ node, agent_id, ...address }, reason) =>
+      ask(node, {
+        verb: 'cancel',
+        agent_id,
         request: CancelAttemptRequestSchema,
         reply: CancelAttemptReplySchema,
         value: { v: WIRE_VERSION, ...mandate(), ...address, reason },
         timeout_ms: CANCEL_TIMEOUT_MS,
-        onNobody: silent(node),
       }),
     drain: (node, drain) =>
-      requestJson(connection, {
-        subject: names.node(node, 'drain'),
+      ask(node, {
+        verb: 'drain',
         request: DrainRequestSchema,
         reply: DrainReplySchema,
         value: { drain },
         timeout_ms: accept_timeout_ms,
-        onNobody: silent(node),
       }),
     probe: (node, value, limit_ms) =>
-      requestJson(connection, {
-        subject: names.node(node, 'probe'),
+      ask(node, {
+        verb: 'probe',
+        agent_id: value.agent_id,
         request: ProbeRequestSchema,
         reply: ProbeReplySchema,
         value,
         timeout_ms: limit_ms,
-        onNobody: silent(node),
       }),
     verify: (node, value) =>
-      requestJson(connection, {
-        subject: names.node(node, 'verify'),
+      ask(node, {
+        verb: 'verify',
+        agent_id: value.agent_id,
         request: VerifyRequestSchema,
         reply: VerifyReplySchema,
         value,
         timeout_ms: VERIFY_LIMIT_MS,
-        onNobody: silent(node),
       }),
     configure: (node, value) =>
-      requestJson(connection, {
-        subject: names.node(node, 'configure'),
+      ask(node, {
+        verb: 'configure',
         request: ConfigureRequestSchema,
         reply: ConfigureReplySchema,
         value: { v: WIRE_VERSION, ...mandate(), ...value },
         timeout_ms: CONFIGURE_TIMEOUT_MS,
-        onNobody: silent(node),
       }),
   };
 }

@@ -5,6 +5,7 @@ import type { Log } from '../protocol/daemon/log.ts';
 import type { Names } from '../protocol/subjects.ts';
 import { type HttpDoor, serveHttp } from './http/serve.ts';
 import type { HttpSettings } from './http/settings.ts';
+import type { LinesCounts } from './open-lines.ts';
 import type { Operations } from './operations.ts';
 import { createStreams } from './stream/streams.ts';
 
@@ -15,6 +16,7 @@ interface HttpGrounds {
   readonly settings: HttpSettings;
   /** Why this coordinator cannot serve now; undefined when it can. */
   readonly unready: () => string | undefined;
+  readonly lines: () => LinesCounts;
   readonly lifecycle: Lifecycle;
   readonly log: Log;
 }

@@ -2,7 +2,7 @@
 import type { ErrorBody } from '../protocol/errors.ts';
 import type { AgentView, NodeView, TaskSummary, TaskView } from '../protocol/operation.ts';
 import type { Attempt, TaskResult, TaskState } from '../protocol/task.ts';
-import type { Candidate } from './core/placement.ts';
+import { type Candidate, wayBarred } from './core/placement.ts';
 import type { NodeSight } from './fleet.ts';
 import type { TaskEntry } from './task-entry.ts';
 
@@ -23,6 +23,7 @@ export function taskView(entry: TaskEntry, { result, waiting_for, suspect = fals
     prompt_bytes: entry.prompt_bytes,
     options: entry.options,
     ...(attempt !== undefined && { agent_id: attempt.agent_id, node: attempt.node }),
+    ...(attempt !== undefined && { transport: attempt.transport ?? 'nats' }),
     ...(waiting_for !== undefined && { waiting_for }),
     ...(suspect && { suspect }),
     attempts: state.attempts,
@@ -86,8 +87,9 @@ const brief = ({ cause: _cause, ...error }: ErrorBody): ErrorBody => ({
 
 export function agentView(candidate: Candidate): AgentView {
   const { status, node, alive, contested, draining, full, used, registration, allowed } = candidate;
-  const usable =
-    allowed && alive && !contested && !draining && !full && status.enabled && status.health === 'ready';
+  const { transport, ssh_fallback } = candidate;
+  const reached = alive && !contested && wayBarred(candidate) === undefined;
+  const usable = allowed && reached && !draining && !full && status.enabled && status.health === 'ready';
   return {
     ...status,
     running: used,
@@ -96,17 +98,20 @@ export function agentView(candidate: Candidate): AgentView {
     draining,
     registration,
     allowed,
+    ...(transport !== undefined && { transport }),
+    ...(ssh_fallback !== undefined && { ssh_fallback }),
     endpoint: status.endpoint ?? `cli://${node}`,
     available: usable && (status.cooldown_ms ?? 0) === 0 && used < status.max_concurrent,
   };
 }
 
-export function nodeView({ advert, alive, contested, silent_ms }: NodeSight): NodeView {
+export function nodeView({ advert, alive, contested, silent_ms, transport }: NodeSight): NodeView {
   const { v: _version, agents, running, ...rest } = advert;
   return {
     ...rest,
     alive,
     contested,
+    ...(transport !== undefined && { transport }),
     silent_ms,
     agents: agents.length,
     running: running.length,

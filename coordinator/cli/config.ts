@@ -30,24 +30,30 @@ export function configFile(environment: Environment): string {
   return join(base, 'ccli', 'config.yaml');
 }
 
+/** For users without one of their own, on a host where `deploy/install.sh` has put a coordinator. */
+const SYSTEM_FILE = '/etc/ccli/config.yaml';
+
 /**
- * A missing file is an empty configuration.
+ * The user's file, else the system's; where there is neither, nothing is set.
  *
  * @throws CcliError `config_invalid` naming the file and every setting that is wrong.
  */
 export function loadCliConfig(environment: Environment): CliConfig {
-  const file = configFile(environment);
-  return checkSettings(configSchema(homeOf(environment)), existing(file), file);
+  const own = configFile(environment);
+  const written = existing(own);
+  const [where, settings] =
+    written === undefined ? [SYSTEM_FILE, existing(SYSTEM_FILE) ?? {}] : [own, written];
+  return checkSettings(configSchema(homeOf(environment)), settings, { where, environment });
 }
 
-function existing(file: string): Record<string, unknown> {
+function existing(file: string): Record<string, unknown> | undefined {
   try {
     return readSettings(file);
   } catch (error) {
     const cause = error instanceof Error ? error.cause : undefined;
     const missing =
       cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ENOTDIR');
-    if (missing) return {};
+    if (missing) return undefined;
     throw error;
   }
 }

@@ -2,6 +2,7 @@
 import type { Readable, Writable } from 'node:stream';
 import type { Environment } from '../../protocol/daemon/settings.ts';
 import type { Fleet, FleetOptions } from '../embedded/fleet.ts';
+import type { OpenSsh } from '../ssh/ssh.ts';
 
 /** How `ccli up` starts a fleet: `startFleet` of `coordinator/embedded`. */
 export type StartFleet = (options: FleetOptions) => Promise<Fleet>;
@@ -25,4 +26,6 @@ export interface CliIo {
   /** Takes over SIGINT, SIGTERM and SIGHUP until the returned function is called. */
   readonly onInterrupt: (listener: (signal: Interrupt) => void) => () => void;
   readonly startFleet: StartFleet;
+  /** `createSsh` of `coordinator/ssh`. */
+  readonly openSsh: OpenSsh;
 }

@@ -25,6 +25,7 @@ const code = await runCli(process.argv.slice(2), {
   onInterrupt,
   // Loaded when it is needed: most commands never start a fleet.
   startFleet: async options => (await import('../embedded/fleet.ts')).startFleet(options),
+  openSsh: async options => (await import('../ssh/client.ts')).createSsh(options),
 });
 // Everything is flushed and closed; a stdin that nobody writes to must not keep the process.
 process.exit(code);

@@ -13,7 +13,7 @@ import { showEnd } from './end.ts';
 import type { Interrupts } from './interrupts.ts';
 import { withWayBack } from './outage.ts';
 import type { Progress } from './progress.ts';
-import { standIn, took } from './render/task.ts';
+import { roundabout, standIn, took } from './render/task.ts';
 import { createStages } from './stages.ts';
 import { listen } from './stream/live.ts';
 import { newTaskId } from './task-id.ts';
@@ -69,8 +69,7 @@ export async function runPrompt(cli: Cli, client: Client, run: PromptRun): Promi
     await cli.stdout.flush();
     if (view.status === 'completed' && !cli.stdout.gone.aborted) {
       progress.note(`done in ${took(elapsed_ms, view)}`);
-      const stoodIn = standIn(view);
-      if (stoodIn !== undefined) progress.note(stoodIn);
+      for (const note of [standIn(view), roundabout(view)]) if (note !== undefined) progress.note(note);
     }
     return code;
   } catch (error) {

@@ -2,7 +2,7 @@
 import type { AgentStatus } from '../../protocol/agent.ts';
 import { ERRORS, type ErrorBody, type ErrorCode } from '../../protocol/errors.ts';
 import { DEFAULT_TIMEOUT_MS, MAX_PROMPT_BYTES } from '../../protocol/limits.ts';
-import type { AgentRegistration, AgentSettings } from '../../protocol/registration.ts';
+import type { AgentRegistration, AgentSettings, SshFallback } from '../../protocol/registration.ts';
 import { agentKey } from '../../protocol/subjects.ts';
 import type { Candidate } from './placement.ts';
 
@@ -25,6 +25,10 @@ export interface NodeStanding {
   readonly full: boolean;
   readonly config_revision: number;
   readonly ollama_endpoints: readonly string[];
+  /** How it is reached; absent for NATS. */
+  readonly transport?: 'ssh';
+  /** A line to it is there. */
+  readonly lined?: true;
 }
 
 export interface Overlay {
@@ -33,6 +37,8 @@ export interface Overlay {
   readonly discovered: 'allow' | 'deny';
   /** Why a node did not apply the entry of an agent, by `agentKey`, as far as this coordinator has heard. */
   readonly refused: ReadonlyMap<string, ErrorBody>;
+  /** By node, whether tasks may go there over SSH; of what no registration says otherwise. */
+  readonly ssh_fallback?: ReadonlyMap<string, SshFallback>;
 }
 
 const why = (code: ErrorCode, message: string): ErrorBody => ({
@@ -49,17 +55,42 @@ export function withDesired(
 ): Candidate[] {
   const { desired, refused } = overlay;
   const named = new Set<string>();
+  const standings = new Map(nodes.map(standing => [standing.node, standing]));
   const shown = advertised.map(candidate => {
     const key = agentKey(candidate.node, candidate.status.agent_id);
     named.add(key);
-    return registeredAs(candidate, key, overlay);
+    const policy = policyOf(candidate.node, desired.records.get(key), overlay);
+    return over(registeredAs(candidate, key, overlay), wayTo(policy, standings.get(candidate.node)));
   });
-  const standings = new Map(nodes.map(standing => [standing.node, standing]));
   for (const [key, record] of desired.records) {
     if (named.has(key)) continue;
-    shown.push(absent(record, standings.get(record.node), desired.revision, refused.get(key)));
+    const standing = standings.get(record.node);
+    const way = wayTo(policyOf(record.node, record, overlay), standing);
+    shown.push(over(absent(record, standing, desired.revision, refused.get(key)), way));
   }
   return shown;
+}
+
+const policyOf = (
+  node: string,
+  record: AgentSettings | undefined,
+  { ssh_fallback }: Overlay,
+): SshFallback | undefined => record?.ssh_fallback ?? ssh_fallback?.get(node);
+
+type Way = Pick<Candidate, 'transport' | 'ssh_fallback'>;
+
+/** Of ten thousand agents, hardly any has anything to do with SSH. */
+const over = (candidate: Candidate, way: Way | undefined): Candidate =>
+  way === undefined ? candidate : { ...candidate, ...way };
+
+/** Who takes tasks over SSH only is reached so while a line is there, whatever NATS says of the node. */
+function wayTo(policy: SshFallback | undefined, standing: NodeStanding | undefined): Way | undefined {
+  const over_ssh = policy === 'only' ? standing?.lined === true : standing?.transport === 'ssh';
+  if (policy === undefined && !over_ssh) return undefined;
+  return {
+    ...(over_ssh && { transport: 'ssh' }),
+    ...(policy !== undefined && { ssh_fallback: policy }),
+  };
 }
 
 function registeredAs(candidate: Candidate, key: string, overlay: Overlay): Candidate {

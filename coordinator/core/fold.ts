@@ -41,10 +41,11 @@ export function fold(task: Folding, report: Exclude<Report, { kind: 'slice' }>, 
   const current = state.status !== 'queued' && state.attempts.at(-1)?.attempt === report.attempt;
   if (report.kind === 'started') {
     return current && state.status === 'assigned'
-      ? step({ step: 'start', attempt: report.attempt })
+      ? step({ step: 'start', attempt: report.attempt, ...wayOf(report) })
       : ignore('the attempt is past its start');
   }
-  if (report.outcome === 'completed') return step({ step: 'complete', attempt: report.attempt }, true);
+  if (report.outcome === 'completed')
+    return step({ step: 'complete', attempt: report.attempt, ...wayOf(report) }, true);
   return current ? foldEnd(task, report, random) : ignore('a later attempt has taken over');
 }
 
@@ -69,8 +70,12 @@ function foldEnd({ state, options, elsewhere }: Folding, report: FinishedReport,
       attempt: report.attempt,
       error,
       retry_after_ms: Math.round(verdict.after_ms),
+      ...wayOf(report),
     });
   }
   const partial = report.text !== undefined;
-  return step({ step: 'fail', attempt: report.attempt, error, partial }, partial);
+  return step({ step: 'fail', attempt: report.attempt, error, partial, ...wayOf(report) }, partial);
 }
+
+const wayOf = ({ transport }: Report): Pick<Report, 'transport'> =>
+  transport === undefined ? {} : { transport };

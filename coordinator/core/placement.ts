@@ -2,6 +2,7 @@
 import type { AgentStatus } from '../../protocol/agent.ts';
 import { ERRORS, type ErrorBody, type ErrorCode } from '../../protocol/errors.ts';
 import { hasModel } from '../../protocol/model-name.ts';
+import type { SshFallback } from '../../protocol/registration.ts';
 import type { TaskOptions } from '../../protocol/task.ts';
 import { type Chain, describeChain, positionOf } from './chain.ts';
 
@@ -22,6 +23,10 @@ export interface Candidate {
   readonly used: number;
   /** It is registered, and no advert names it. */
   readonly absent?: true;
+  /** Tasks reach it over SSH at this moment; absent for NATS. */
+  readonly transport?: 'ssh';
+  /** Whether they may; absent where no SSH is set up for its node. */
+  readonly ssh_fallback?: SshFallback;
 }
 
 export interface Demand {
@@ -66,6 +71,8 @@ export function conditionOf(candidate: Candidate): Fit {
   }
   if (!candidate.alive) return away('node_lost', `Node ${node} is silent.`);
   if (candidate.contested) return away('wrong_instance', `Two daemons call themselves ${node}; stop one.`);
+  const barred = wayBarred(candidate);
+  if (barred !== undefined) return { fit: 'away', why: barred };
   if (candidate.draining) return away('draining', `Node ${node} is draining.`);
   if (candidate.full) return away('outbox_full', `Node ${node} has no room for results.`);
   if (!status.enabled) return away('agent_disabled', `${agent_id} is disabled.`);
@@ -85,6 +92,24 @@ export function conditionOf(candidate: Candidate): Fit {
     return { fit: 'cooling', left_ms, why: { ...why(code, left), retry_after_ms: Math.round(left_ms) } };
   }
   return candidate.used < status.max_concurrent ? { fit: 'free' } : slotsTaken(status);
+}
+
+/** Why its policy keeps tasks from the way there is to it now. */
+export function wayBarred({ status, node, transport, ssh_fallback }: Candidate): ErrorBody | undefined {
+  const { agent_id } = status;
+  if (ssh_fallback === 'off' && transport === 'ssh') {
+    return why(
+      'ssh_not_allowed',
+      `Node ${node} can be reached over SSH only, and ssh_fallback of ${agent_id} is off; bring the node back to NATS, or allow it: ccli agents update ${agent_id} --ssh-fallback on.`,
+    );
+  }
+  if (ssh_fallback === 'only' && transport !== 'ssh') {
+    return why(
+      'ssh_not_allowed',
+      `${agent_id} takes tasks over SSH only, and there is no line to ${node}; see ssh.hosts.${node} of the coordinator and its log (line_lost), or allow NATS: ccli agents update ${agent_id} --ssh-fallback on.`,
+    );
+  }
+  return undefined;
 }
 
 export const slotsTaken = ({ agent_id, max_concurrent }: AgentStatus): Blocking => {

@@ -16,6 +16,7 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'attempt_refused',
   'attempt_unknown',
   'stale_epoch',
+  'ssh_not_allowed',
 ]);
 
 /**

@@ -5,6 +5,7 @@ import type { Context } from 'hono';
 import type { Log } from '../../protocol/daemon/log.ts';
 import type { CcliError } from '../../protocol/errors.ts';
 import type { CallContext } from '../caller.ts';
+import type { LinesCounts } from '../open-lines.ts';
 import type { Operations } from '../operations.ts';
 import type { Streams } from '../stream/streams.ts';
 import type { AnswerBudget } from './answer-budget.ts';
@@ -21,6 +22,8 @@ export interface Door {
   readonly answers: AnswerBudget;
   /** Whether this coordinator can serve: why not, in a sentence, otherwise. */
   readonly unready: () => string | undefined;
+  /** What reaches nodes over SSH, for metrics; absent where there is none. */
+  readonly lines?: () => LinesCounts;
   /** Aborts when the door closes. */
   readonly signal: AbortSignal;
   readonly log: Log;

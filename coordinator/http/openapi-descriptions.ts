@@ -21,6 +21,7 @@ const OPTIONS = {
   group: 'Tasks that belong together.',
   generation:
     'How the model is to sample. An agent honours what its tool can be told, and passes over the rest.',
+  cold: 'Runs in a process started for it alone: for measuring.',
 };
 
 export const DESCRIPTIONS: Descriptions = {
@@ -40,6 +41,7 @@ export const DESCRIPTIONS: Descriptions = {
     load_ms: 'What loading the model took of it.',
     fallback: 'Set when its agent is not of the first choice.',
     stop_confirmed: 'Of a cancelled task: whether its node has confirmed that it ended.',
+    transport: 'How the node of the current or last attempt was reached, once there is one.',
     suspect: 'The node of the current attempt is silent: it may come back, or the task goes to another one.',
   },
   Attempt: {
@@ -47,6 +49,7 @@ export const DESCRIPTIONS: Descriptions = {
     refused: 'The node said no for a reason of its own: nothing ran, and it uses up none of `max_attempts`.',
     epoch: 'Of the coordinator that planned it.',
     instance_id: 'Of the daemon that ran it.',
+    transport: 'Set when the request went out, or the answer came in, over SSH.',
   },
   Agent: {
     driver: 'What speaks to its tool.',
@@ -67,11 +70,15 @@ export const DESCRIPTIONS: Descriptions = {
     available: 'Whether a task would be placed there now.',
     registration: '`discovered`: advertised by a node, and not in the registry.',
     allowed: 'Whether the fleet lets it take work: one that is only discovered may be kept from it.',
+    transport: 'How it is reached at this moment; absent for NATS.',
+    ssh_fallback:
+      'Whether tasks may reach it over SSH: `on` while NATS does not reach its node, `only` never otherwise. Absent where no SSH is set up.',
   },
   AgentChanges: {
     max_concurrent: "Counts up to what the node's file allows.",
     priority: 'Larger is taken first.',
     expected_version: 'Pins the CLI to this version, or range of versions.',
+    ssh_fallback: 'Whether tasks may reach it over SSH.',
   },
   Error: {
     code: 'Stable: go by it, never by the message.',

@@ -5,6 +5,7 @@ import type { Lifecycle } from '../../protocol/daemon/lifecycle.ts';
 import type { Log } from '../../protocol/daemon/log.ts';
 import { CcliError } from '../../protocol/errors.ts';
 import { createMcpEndpoint } from '../mcp/http.ts';
+import type { LinesCounts } from '../open-lines.ts';
 import type { Operations } from '../operations.ts';
 import type { Streams } from '../stream/streams.ts';
 import { isLoopback } from './address.ts';
@@ -29,6 +30,7 @@ interface ServeOptions {
   readonly operations: Operations;
   readonly streams: Streams;
   readonly unready: () => string | undefined;
+  readonly lines?: () => LinesCounts;
   readonly lifecycle: Lifecycle;
   readonly log: Log;
 }

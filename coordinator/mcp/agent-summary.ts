@@ -69,6 +69,10 @@ export function stateOf(agent: AgentView): string {
   const { problem, cooldown_ms = 0, cooldown_code } = agent;
   if (!agent.alive) return 'lost: its node is silent';
   if (!agent.enabled) return 'disabled';
+  if (agent.ssh_fallback === 'off' && agent.transport === 'ssh')
+    return 'reached over SSH only, which it is kept from';
+  if (agent.ssh_fallback === 'only' && agent.transport !== 'ssh')
+    return 'to be reached over SSH only, and there is no line';
   if (agent.draining) return 'its node is draining';
   if (agent.health === 'unavailable')
     return problem === undefined ? 'unavailable' : `unavailable: ${problem.code}: ${problem.message}`;

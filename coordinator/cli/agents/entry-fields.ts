@@ -16,6 +16,7 @@ const WORDS = {
   max_concurrent: ['max_concurrent', 'max_concurrency', 'concurrency', 'max_concurrent_tasks', 'slots'],
   priority: ['priority'],
   expected_version: ['expected_version'],
+  ssh_fallback: ['ssh_fallback'],
   enabled: ['enabled'],
   canary: ['canary'],
 } as const satisfies Readonly<Record<string, readonly string[]>>;

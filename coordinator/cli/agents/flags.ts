@@ -1,6 +1,7 @@
 /** Options of the commands below `ccli agents`. */
 import { type Command, Option } from 'commander';
 import { EndpointSchema, ModelSchema, SPECIALTIES, VersionRangeSchema } from '../../../protocol/agent.ts';
+import { SSH_FALLBACKS, type SshFallback } from '../../../protocol/registration.ts';
 import { type CommonFlags, parseInteger, parseName } from '../options.ts';
 import {
   checked,
@@ -24,6 +25,7 @@ export interface SettingFlags extends NodeFlags {
   readonly maxConcurrent?: number;
   readonly priority?: number;
   readonly expectedVersion?: string;
+  readonly sshFallback?: SshFallback;
 }
 
 export interface RegisterFlags extends SettingFlags {
@@ -41,7 +43,14 @@ export interface UpdateFlags extends SettingFlags {
 }
 
 /** As the wire calls them. */
-const RESETTABLE = ['max_concurrent', 'priority', 'specialty', 'labels', 'expected_version'] as const;
+const RESETTABLE = [
+  'max_concurrent',
+  'priority',
+  'specialty',
+  'labels',
+  'expected_version',
+  'ssh_fallback',
+] as const;
 type Resettable = (typeof RESETTABLE)[number];
 
 export const nodeOption = (description = 'its node, when several have an agent of this id'): Option =>
@@ -74,6 +83,12 @@ function withSettings(command: Command, group: string): Command {
         '--expected-version <range>',
         'with a CLI of another version it takes no work, like ">=0.61 <0.62"',
       ).argParser(checked(VersionRangeSchema)),
+    )
+    .addOption(
+      option(
+        '--ssh-fallback <policy>',
+        "whether tasks may reach it over SSH: off; on, while NATS does not reach its node; only; else the coordinator's file says",
+      ).choices(SSH_FALLBACKS),
     );
 }
 
@@ -113,7 +128,10 @@ export function withRegisterOptions(command: Command): Command {
 
 export function withUpdateOptions(command: Command): Command {
   return withSettings(command, 'What to change:').addOption(
-    new Option('--reset <field>', 'give one back to the file of its node; may be repeated')
+    new Option(
+      '--reset <field>',
+      'give one back to the file of its node, or of the coordinator; may be repeated',
+    )
       .choices(RESETTABLE)
       .argParser(oneMore(RESETTABLE))
       .helpGroup('What to change:'),

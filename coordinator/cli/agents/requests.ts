@@ -66,4 +66,5 @@ const settings = (flags: SettingFlags) => ({
   ...(flags.maxConcurrent !== undefined && { max_concurrent: flags.maxConcurrent }),
   ...(flags.priority !== undefined && { priority: flags.priority }),
   ...(flags.expectedVersion !== undefined && { expected_version: flags.expectedVersion }),
+  ...(flags.sshFallback !== undefined && { ssh_fallback: flags.sshFallback }),
 });

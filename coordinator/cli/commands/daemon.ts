@@ -12,53 +12,96 @@ interface DaemonFlags {
   readonly config?: string;
 }
 
-const DAEMONS = {
-  coordinator: {
-    description: 'run a coordinator in the foreground',
-    entry: '../../main.js',
-  },
-  'node-agent': {
-    description: 'run the node-agent of this host in the foreground',
-    entry: '../../../node-agent/main.js',
-  },
-} as const;
+const COORDINATOR = '../../main.js';
+const NODE_AGENT = '../../../node-agent/program.js';
+
+const programAt = (entry: string): string => fileURLToPath(new URL(entry, import.meta.url));
+const configOption = (): Option => new Option('--config <file>', 'its configuration');
+const configOf = ({ config }: DaemonFlags): string[] =>
+  config === undefined ? [] : ['--config', resolve(config)];
+
+const helpOf = (name: string): string =>
+  `\nIt logs to stderr, one JSON event a line, and winds up on SIGTERM or Ctrl-C.\n\nExamples:\n  ccli ${name} --config /etc/ccli/${name}.yaml`;
 
 export function addDaemons(program: Command, action: Action): void {
-  for (const [name, { description, entry }] of Object.entries(DAEMONS)) {
-    program
-      .command(name)
-      .description(description)
-      .addOption(new Option('--config <file>', 'its configuration'))
-      .addHelpText(
-        'after',
-        `\nIt logs to stderr, one JSON event a line, and winds up on SIGTERM or Ctrl-C.\n\nExamples:\n  ccli ${name} --config /etc/ccli/${name}.yaml`,
-      )
-      .action(
-        action((cli, flags: DaemonFlags) => {
-          const program = fileURLToPath(new URL(entry, import.meta.url));
-          const config = flags.config === undefined ? [] : ['--config', resolve(flags.config)];
-          return runDaemon([program, ...config], cli.io);
-        }),
-      );
-  }
+  program
+    .command('coordinator')
+    .description('run a coordinator in the foreground')
+    .addOption(configOption())
+    .addHelpText('after', helpOf('coordinator'))
+    .action(
+      action((cli, flags: DaemonFlags) => runDaemon([programAt(COORDINATOR), ...configOf(flags)], cli.io)),
+    );
+  addNodeAgent(program, action);
+}
+
+/** The program of a node does all this by itself; a host that has the whole of ccli hands it on. */
+function addNodeAgent(program: Command, action: Action): void {
+  const daemon = program
+    .command('node-agent')
+    .description('run the node-agent of this host in the foreground')
+    .enablePositionalOptions()
+    .addOption(configOption())
+    .addHelpText('after', helpOf('node-agent'))
+    .action(
+      action((cli, flags: DaemonFlags) =>
+        runDaemon([programAt(NODE_AGENT), 'node-agent', ...configOf(flags)], cli.io),
+      ),
+    );
+  daemon
+    .command('exec')
+    .description('speak with the node-agent of this host on stdin and stdout, as a coordinator does over SSH')
+    .addOption(configOption())
+    .requiredOption('--stdio', 'one JSON document a line')
+    .addHelpText('after', '\nExamples:\n  ssh walnut ccli node-agent exec --stdio')
+    .action(
+      action((cli, flags: DaemonFlags) =>
+        runProgram([programAt(NODE_AGENT), 'node-agent', 'exec', '--stdio', ...configOf(flags)], cli.io),
+      ),
+    );
+  daemon
+    .command('check')
+    .description('look whether this host has what a node-agent needs')
+    .addOption(configOption())
+    .option('--json', 'print one JSON document')
+    .addHelpText('after', '\nExamples:\n  ccli node-agent check')
+    .action(
+      action((cli, flags: DaemonFlags & { readonly json?: true }) =>
+        runProgram(
+          [
+            programAt(NODE_AGENT),
+            'node-agent',
+            'check',
+            ...(flags.json === true ? ['--json'] : []),
+            ...configOf(flags),
+          ],
+          cli.io,
+        ),
+      ),
+    );
 }
 
 /**
  * Runs a daemon in our place: its output is ours, our signals are its, and so is the exit code. It gets
  * `--exit-with-parent` and a stdin that ends with us, so that it winds up when we are killed.
  */
-export async function runDaemon(
-  args: readonly string[],
-  io: Pick<CliIo, 'onInterrupt' | 'environment'>,
-): Promise<number> {
-  const child = spawn(process.execPath, [...args, '--exit-with-parent'], {
-    stdio: ['pipe', 'inherit', 'inherit'],
+export const runDaemon = (args: readonly string[], io: Streams): Promise<number> =>
+  runChild([...args, '--exit-with-parent'], io, 'pipe');
+
+/** Runs a program in our place, on our own streams. */
+const runProgram = (args: readonly string[], io: Streams): Promise<number> => runChild(args, io, 'inherit');
+
+type Streams = Pick<CliIo, 'onInterrupt' | 'environment'>;
+
+async function runChild(args: readonly string[], io: Streams, stdin: 'pipe' | 'inherit'): Promise<number> {
+  const child = spawn(process.execPath, args, {
+    stdio: [stdin, 'inherit', 'inherit'],
     env: io.environment,
     // In a process group of its own, Ctrl-C reaches it once, through us, and not twice.
     detached: true,
   });
   // It closes its end when it ends, which is no error of ours.
-  child.stdin.on('error', () => undefined);
+  child.stdin?.on('error', () => undefined);
   const release = io.onInterrupt(signal => {
     child.kill(signal);
   });
@@ -69,6 +112,6 @@ export async function runDaemon(
     throw new CcliError('start_failed', `${args[0] ?? 'The daemon'} could not be started.`, { cause });
   } finally {
     release();
-    child.stdin.destroy();
+    child.stdin?.destroy();
   }
 }

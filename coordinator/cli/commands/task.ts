@@ -20,7 +20,7 @@ import { withWayBack } from '../outage.ts';
 import { silentProgress } from '../progress.ts';
 import { explanation } from '../render/explain.ts';
 import { duration } from '../render/quantity.ts';
-import { standIn, taskDetails } from '../render/task.ts';
+import { roundabout, standIn, taskDetails } from '../render/task.ts';
 import { createStages } from '../stages.ts';
 import { tailTask } from '../tail.ts';
 import { listCommand, withListOptions } from './task-list.ts';
@@ -134,8 +134,8 @@ async function wait(cli: Cli, task_id: string, flags: WaitFlags): Promise<number
         context: { caller: CALLER, signal: interrupted },
         output: flags.json === true ? { end: cli.json } : createAnswer(cli.stdout, progress),
       });
-      const stoodIn = standIn(view);
-      if (code === 0 && stoodIn !== undefined) progress.note(stoodIn);
+      if (code === 0)
+        for (const note of [standIn(view), roundabout(view)]) if (note !== undefined) progress.note(note);
       return code;
     } catch (error) {
       if (limit?.aborted !== true || interrupted.aborted) throw error;

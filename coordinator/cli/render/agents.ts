@@ -16,6 +16,7 @@ export function agentTable(agents: readonly AgentView[], colors: Colors): string
     ['MODEL', agent => modelCell(agent, colors)],
     ['SPECIALTY', agent => agent.specialty.join(',')],
     ['ENDPOINT', agent => agent.endpoint],
+    ['SSH', sshCell],
     ['REGISTRY', agent => (agent.registration === 'registered' ? 'registered' : colors.dim('discovered'))],
     ['VERSION', agent => agent.cli_version ?? NONE],
     ['NODE.JS', agent => agent.node_version ?? NONE],
@@ -29,6 +30,12 @@ export function agentTable(agents: readonly AgentView[], colors: Colors): string
 }
 
 const NONE = '-';
+
+/** Its policy, and whether it is reached so now. */
+const sshCell = ({ ssh_fallback, transport }: AgentView): string => {
+  const policy = ssh_fallback ?? NONE;
+  return transport === 'ssh' ? `${policy}, over ssh` : policy;
+};
 
 /** The models that answer without being loaded first are marked. */
 function modelCell(agent: AgentView, { green }: Colors): string {
@@ -63,6 +70,8 @@ const UNAVAILABLE: State = ['yellow', 'not available'];
 function stateOf(agent: AgentView): State {
   if (!agent.alive) return ['red', 'lost'];
   if (!agent.enabled) return ['dim', 'disabled'];
+  if (agent.ssh_fallback === 'off' && agent.transport === 'ssh') return ['yellow', 'ssh not allowed'];
+  if (agent.ssh_fallback === 'only' && agent.transport !== 'ssh') return ['yellow', 'no ssh line'];
   if (agent.draining) return ['yellow', 'draining'];
   if (agent.health === 'unavailable') return ['red', agent.problem?.code ?? 'unavailable'];
   if (agent.health === 'starting') return ['yellow', 'starting'];

@@ -35,7 +35,7 @@ function nodeStatus(node: NodeView, { green, yellow, red }: Colors): string {
     return yellow(`suspect, silent ${duration(node.silent_ms)}`);
   if (node.draining) return yellow(isDrained(node) ? 'drained' : 'draining');
   if (node.full) return red('disk full');
-  return green('alive');
+  return green(node.transport === 'ssh' ? 'alive, over ssh' : 'alive');
 }
 
 /** One advert may be late; after three it counts as lost. */

@@ -15,11 +15,13 @@ type TestReply = OperationReply<'test'>;
 /** `walnut-llama3 of walnut: ready, 2 slots, llama3.1:8b at http://10.0.0.7:11434`. */
 export function agentSentence(agent: AgentView, colors: Colors): string {
   const { agent_id, node, max_concurrent, model, endpoint, expected_version } = agent;
+  const { ssh_fallback } = agent;
   const parts = [
     agentState(agent, colors),
     max_concurrent === 1 ? '1 slot' : `${max_concurrent} slots`,
     `${model === undefined ? '' : `${model} `}at ${endpoint}`,
     expected_version === undefined ? undefined : `pinned to ${expected_version}`,
+    ssh_fallback === undefined ? undefined : `ssh fallback ${ssh_fallback}`,
   ].filter(part => part !== undefined);
   return `${agent_id} of ${node}: ${parts.join(', ')}`;
 }

@@ -44,6 +44,7 @@ export function taskDetails(view: TaskView, colors: Colors, now_ms: number): str
       ['waiting for', view.waiting_for],
       ['agent', view.agent_id],
       ['node', view.node],
+      ['transport', view.transport === 'ssh' ? 'over ssh' : undefined],
       ['fallback', view.fallback?.why],
       ['suspect', view.suspect === true ? colors.yellow(suspicion(view)) : undefined],
       ['model', view.model ?? view.options.model],
@@ -79,7 +80,7 @@ export function taskDetails(view: TaskView, colors: Colors, now_ms: number): str
     view.attempts.map((attempt, index) => [
       String(attempt.attempt),
       attempt.agent_id,
-      attempt.node,
+      attempt.transport === 'ssh' ? `${attempt.node} (over ssh)` : attempt.node,
       attempt.error?.code ?? (index === view.attempts.length - 1 ? view.status : '-'),
       attempt.why ?? '-',
     ]),
@@ -87,6 +88,10 @@ export function taskDetails(view: TaskView, colors: Colors, now_ms: number): str
   );
   return `${facts}\n${attempts}`;
 }
+
+/** Worth a word: the node was not there over NATS, or is not meant to be. */
+export const roundabout = ({ node, transport }: TaskView): string | undefined =>
+  transport === 'ssh' ? `${node ?? 'its node'} was reached over ssh` : undefined;
 
 /** Who stood in for the agents that were to come first, and why. */
 export const standIn = ({ agent_id, fallback }: TaskView): string | undefined =>
@@ -118,6 +123,7 @@ function asked({ options }: TaskView): string | undefined {
     options.deadline_ms === undefined ? undefined : `ended within ${duration(options.deadline_ms)}`,
     options.max_attempts === undefined ? undefined : `at most ${options.max_attempts} attempts`,
     options.priority === undefined ? undefined : `priority ${options.priority}`,
+    options.cold === true ? 'a process of its own' : undefined,
     ...Object.entries(options.generation ?? {}).map(([name, value]) => `${name} ${JSON.stringify(value)}`),
   ].filter(part => part !== undefined);
   return parts.length === 0 ? undefined : parts.join(', ');

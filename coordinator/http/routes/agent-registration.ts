@@ -143,6 +143,7 @@ function settingsOf({ id, cli_config, ...request }: RegisterCli): OperationReque
     max_concurrent = cli_config.max_concurrent,
     priority,
     labels,
+    ssh_fallback,
     enabled,
     canary,
   } = request;
@@ -153,6 +154,7 @@ function settingsOf({ id, cli_config, ...request }: RegisterCli): OperationReque
     max_concurrent,
     priority,
     labels,
+    ...(ssh_fallback !== undefined && { ssh_fallback }),
     enabled,
     canary,
     expected_version,

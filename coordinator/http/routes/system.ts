@@ -9,7 +9,9 @@ import type { CallContext } from '../../caller.ts';
 import { contextOf, type Door, type DoorApp } from '../door.ts';
 import type { HttpMetrics } from '../metrics.ts';
 import { fleetMetrics } from '../metrics-fleet.ts';
+import { lineMetrics } from '../metrics-lines.ts';
 import { processMetrics } from '../metrics-process.ts';
+import { sshMetrics } from '../metrics-ssh.ts';
 import { problem } from '../openapi-problem.ts';
 import { localProblems, openProblems } from './problem-responses.ts';
 
@@ -65,7 +67,9 @@ export function registerSystem(app: DoorApp, door: Door, metrics: HttpMetrics): 
 
   app.openapi(metricsRoute, async c => {
     const fleet = fleetMetrics(await statusOf(door, contextOf(c)));
-    const all = Registry.merge([metrics.registry, fleet, processMetrics()]);
+    const lines = door.lines?.();
+    const ways = lines === undefined ? [] : [lineMetrics(lines), sshMetrics(lines.ssh)];
+    const all = Registry.merge([metrics.registry, fleet, ...ways, processMetrics()]);
     return c.text(await all.metrics(), 200, { 'content-type': Registry.PROMETHEUS_CONTENT_TYPE });
   });
 }

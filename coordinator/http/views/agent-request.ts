@@ -23,6 +23,9 @@ const registration = {
   max_concurrent: settings.max_concurrent.describe("Counts up to what the node's file allows."),
   priority: settings.priority,
   labels: settings.labels,
+  ssh_fallback: settings.ssh_fallback.describe(
+    "Whether tasks may reach it over SSH; what the coordinator's file says otherwise.",
+  ),
   enabled: settings.enabled.describe('One that was disabled stays so unless this is given.'),
   canary: CanarySchema,
 };

@@ -1,0 +1,134 @@
+/** One SSH connection and the sessions on it. */
+import type { ClientChannel, SFTPWrapper } from 'ssh2';
+import { CcliError } from '../../protocol/errors.ts';
+import { within } from './deadline.ts';
+import { connectionLost, isCcliError, stageTimeout } from './failure.ts';
+import { keepAlive } from './keepalive.ts';
+import type { Link } from './link.ts';
+
+interface ConnectionOptions {
+  readonly host: string;
+  readonly link: Link;
+  readonly keepalive_ms: number;
+  readonly channel_timeout_ms: number;
+}
+
+/** What the library says when the server takes no more sessions: the reason it gave, a number. */
+export const isRefusal = (error: unknown): boolean =>
+  error instanceof Error && 'reason' in error && typeof error.reason === 'number';
+
+export class Connection {
+  readonly #options: ConnectionOptions;
+  readonly #stopKeepAlive: () => void;
+  #sessions = 0;
+  #closing = false;
+  #failure: unknown;
+  /** Resolves when it is over: with an error unless it was closed from here. */
+  readonly over: Promise<Error | undefined>;
+  /** No new sessions on it. */
+  retired = false;
+
+  private constructor(options: ConnectionOptions) {
+    this.#options = options;
+    const { client, socket } = options.link;
+    this.over = new Promise(resolve => {
+      client.once('close', () => {
+        this.#stopKeepAlive();
+        this.retired = true;
+        options.link.destroy();
+        resolve(this.#closing ? undefined : connectionLost(options.host, this.#failure));
+      });
+    });
+    client.on('error', error => {
+      this.#failure ??= error;
+    });
+    this.#stopKeepAlive = keepAlive(options.link, options.keepalive_ms, () => {
+      this.#failure ??= new Error('it stopped answering');
+      options.link.destroy();
+    });
+    socket.unref();
+  }
+
+  /** Starts to watch over it. */
+  static over(options: ConnectionOptions): Connection {
+    return new Connection(options);
+  }
+
+  get sessions(): number {
+    return this.#sessions;
+  }
+
+  /** Whether it may be asked for another session. */
+  get usable(): boolean {
+    return !this.retired && this.#options.link.writable();
+  }
+
+  /** A process that does nothing else need not stay for a connection without sessions. */
+  hold(): void {
+    this.#sessions += 1;
+    this.#options.link.socket.ref();
+  }
+
+  release(): void {
+    this.#sessions -= 1;
+    if (this.#sessions === 0) this.#options.link.socket.unref();
+  }
+
+  exec(command: string, signal: AbortSignal): Promise<ClientChannel> {
+    const opened = new Promise<ClientChannel>((resolve, reject) => {
+      this.#options.link.client.exec(command, (error, channel) => {
+        if (error === undefined) resolve(channel);
+        else reject(error);
+      });
+    });
+    return this.#opening(opened, signal, channel => {
+      channel.on('error', () => undefined);
+      channel.close();
+    });
+  }
+
+  sftp(signal: AbortSignal): Promise<SFTPWrapper> {
+    const opened = new Promise<SFTPWrapper>((resolve, reject) => {
+      this.#options.link.client.sftp((error, files) => {
+        if (error === undefined) resolve(files);
+        else reject(error);
+      });
+    });
+    return this.#opening(opened, signal, files => {
+      files.on('error', () => undefined);
+      files.end();
+    });
+  }
+
+  close(): void {
+    this.#closing = true;
+    this.retired = true;
+    this.#options.link.client.end();
+    // Nobody waits for its answer.
+    this.#options.link.destroy();
+  }
+
+  async #opening<T>(opened: Promise<T>, signal: AbortSignal, onLeftover: (value: T) => void): Promise<T> {
+    const { host, channel_timeout_ms } = this.#options;
+    const lost = this.over.then((error): never => {
+      throw error ?? connectionLost(host);
+    });
+    try {
+      return await within(Promise.race([opened, lost]), {
+        timeout_ms: channel_timeout_ms,
+        late: () => stageTimeout(host, 'channel', channel_timeout_ms),
+        signal,
+        onLeftover,
+      });
+    } catch (error) {
+      if (isCcliError(error) || isRefusal(error) || signal.aborted) throw error;
+      // The library's own words for the end of a connection are many.
+      if (!this.usable) throw connectionLost(host, error);
+      throw new CcliError(
+        'ssh_channel_refused',
+        `${host} opened a session and refused to use it (${error instanceof Error ? error.message : String(error)}); look at ForceCommand, Subsystem and the log of sshd there, and whether the login shell prints anything.`,
+        { cause: error },
+      );
+    }
+  }
+}

@@ -1,0 +1,84 @@
+/** A command that runs on a host. */
+import type { Readable } from 'node:stream';
+import type { ClientChannel } from 'ssh2';
+import type { Connection } from './connection.ts';
+import { connectionLost } from './failure.ts';
+import { Marker } from './marker.ts';
+import { ProcessErrors, ProcessStream } from './process-stream.ts';
+import type { RemoteProcess } from './ssh.ts';
+
+interface Options {
+  readonly host: string;
+  readonly mark: string;
+  readonly connection: Connection;
+  /** Ends the process group of this leader. Does not fail because the group is gone. */
+  readonly killGroup: (pid: number) => Promise<void>;
+}
+
+/** A login shell may take its time before it comes to the command. */
+const MARK_WAIT_MS = 5_000;
+
+export function remoteProcess(
+  channel: ClientChannel,
+  { host, mark, connection, killGroup }: Options,
+): RemoteProcess {
+  const marker = new Marker(mark);
+  let onMark = (): void => undefined;
+  const marked = new Promise<void>(resolve => {
+    onMark = resolve;
+  });
+  const stream = new ProcessStream(channel, marker, () => {
+    onMark();
+  });
+  const stderr: Readable = new ProcessErrors(channel.stderr, new Marker(mark));
+  let exit: { readonly code: number | undefined; readonly signal: string | undefined } | undefined;
+  let over = false;
+  channel.once('exit', (code: number | null, signal?: string) => {
+    exit = { code: code ?? undefined, signal: code === null ? signal : undefined };
+  });
+  // Not before all its output was read: the channel holds its `close` back until then. The end of the connection is
+  // heard in any case.
+  let settle = (_cause?: Error): void => undefined;
+  const ended = new Promise<Awaited<RemoteProcess['ended']>>((resolve, reject) => {
+    settle = (cause?: Error): void => {
+      over = true;
+      onMark();
+      if (exit === undefined) reject(cause ?? connectionLost(host));
+      else resolve(exit);
+    };
+    channel.once('close', () => {
+      settle();
+    });
+    void connection.over.then(settle);
+  });
+  ended.catch((error: unknown) => {
+    stream.destroy(error instanceof Error ? error : undefined);
+    stderr.destroy();
+  });
+  // `ended` says it.
+  stream.on('error', () => undefined);
+
+  let killing: Promise<void> | undefined;
+  const kill = async (): Promise<void> => {
+    const timer = setTimeout(() => {
+      onMark();
+    }, MARK_WAIT_MS);
+    await marked;
+    clearTimeout(timer);
+    try {
+      if (!over && marker.pid !== undefined) await killGroup(marker.pid);
+      // Nothing is left of it, whether anybody still reads what it has said or not.
+      exit ??= { code: undefined, signal: 'SIGTERM' };
+    } finally {
+      // Without a mark the command has not begun, and never will: its first word finds the channel closed.
+      channel.close();
+      settle();
+    }
+  };
+  return {
+    stream,
+    stderr,
+    ended,
+    kill: () => (killing ??= over ? Promise.resolve() : kill()),
+  };
+}
