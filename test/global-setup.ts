@@ -38,4 +38,6 @@ async function compile(): Promise<void> {
     const printed = error instanceof Error && 'stdout' in error ? String(error.stdout) : String(error);
     say(`the compiler complains:\n${printed.slice(0, 2_000)}`);
   }
+  const rolldown = join(root, 'node_modules', 'rolldown', 'bin', 'cli.mjs');
+  await promisify(execFile)(process.execPath, [rolldown, '-c', '.rolldown.config.mjs'], { cwd: root });
 }

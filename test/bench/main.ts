@@ -4,11 +4,13 @@ import type { Benchmark } from './benchmark.ts';
 import { doors } from './doors/doors.ts';
 import { isolation } from './isolation/isolation.ts';
 import { overhead } from './overhead/overhead.ts';
+import { ssh } from './ssh/ssh.ts';
 
 const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
   ['overhead', overhead],
   ['isolation', isolation],
   ['doors', doors],
+  ['ssh', ssh],
 ]);
 
 const interrupted = new AbortController();

@@ -1,6 +1,7 @@
 /** One line of a comparison: ours against its limit, and whether that is within what is allowed. */
+
+import { median, quantile } from '../../coordinator/baseline/statistics.ts';
 import type { Pair } from './pairs.ts';
-import { median, quantile } from './statistics.ts';
 import { figures, ms } from './table.ts';
 
 interface Summary {

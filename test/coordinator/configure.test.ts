@@ -115,7 +115,9 @@ async function settled(configurer: Configurer): Promise<void> {
 describe('a leader', () => {
   test('sends a node everything that is registered there, and nothing again once it is echoed', async () => {
     const elsewhere = { ...llama, node: 'ironwood', agent_id: 'other' };
-    const { world, configurer } = leader(registryOf(3, llama, elsewhere), [sight()]);
+    // How it is reached is the coordinator's own affair.
+    const here = { ...llama, ssh_fallback: 'only' as const };
+    const { world, configurer } = leader(registryOf(3, here, elsewhere), [sight()]);
     await sentIs(world, 1);
     expect(world.sent[0]).toEqual({
       node: 'walnut',

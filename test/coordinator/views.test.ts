@@ -108,6 +108,14 @@ describe('a task as its caller sees it', () => {
     });
   });
 
+  test('says over which wire its node was reached, once it has one', () => {
+    expect(taskView(entry({}))).not.toHaveProperty('transport');
+    const attempts = [attempt(1, { transport: 'ssh' }), attempt(2)];
+    expect(taskView(entry({ status: 'running', attempts })).transport).toBe('nats');
+    const state = { status: 'completed' as const, attempts, result_attempt: 1 };
+    expect(TaskViewSchema.parse(taskView(entry(state))).transport).toBe('ssh');
+  });
+
   test('with a long answer refers to its slices', () => {
     const ref = { slices: 2, size_bytes: 300_000, sha256: '0'.repeat(64) };
     const view = taskView(entry({ status: 'completed' }), { result: { ...result, text: { ref } } });
@@ -156,6 +164,18 @@ describe('an agent as callers see it', () => {
     expect(AgentViewSchema.parse(agentView(agent(text))).available).toBe(available);
   });
 
+  test('is not available the way its policy keeps it from', () => {
+    const ready = agent('walnut-gemini 0/2');
+    const view = agentView({ ...ready, transport: 'ssh', ssh_fallback: 'on' });
+    expect(AgentViewSchema.parse(view)).toMatchObject({
+      available: true,
+      transport: 'ssh',
+      ssh_fallback: 'on',
+    });
+    expect(agentView({ ...ready, transport: 'ssh', ssh_fallback: 'off' }).available).toBe(false);
+    expect(agentView({ ...ready, ssh_fallback: 'only' }).available).toBe(false);
+  });
+
   test('runs what it was given, though its node does not say so yet', () => {
     expect(agentView({ ...agent('walnut-gemini 0/2'), used: 1 }).running).toBe(1);
   });
@@ -175,4 +195,7 @@ test('a node as callers see it sums up its agents', () => {
     alive: true,
   });
   expect(view).not.toHaveProperty('v');
+  expect(view).not.toHaveProperty('transport');
+  const lined = nodeView({ advert, alive: true, contested: false, silent_ms: 40, transport: 'ssh' });
+  expect(NodeViewSchema.parse(lined).transport).toBe('ssh');
 });

@@ -9,6 +9,7 @@ import { ConversationSchema } from '../../protocol/conversation.ts';
 import { CoordinateReplySchema } from '../../protocol/coordination.ts';
 import { ERRORS, EXIT_MEANINGS } from '../../protocol/errors.ts';
 import { EventSchema } from '../../protocol/event.ts';
+import { FromNodeSchema, LINE_VERBS, ToNodeSchema } from '../../protocol/line.ts';
 import {
   ErrorReplySchema,
   ExplainReplySchema,
@@ -39,6 +40,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   EventSchema,
   ExplainReplySchema,
   FleetStreamEventSchema,
+  FromNodeSchema,
   LeaseSchema,
   ReportSchema,
   RetryRequestSchema,
@@ -49,6 +51,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   TaskStreamEventSchema,
   TaskViewSchema,
   TestAgentReplySchema,
+  ToNodeSchema,
 };
 
 /** The rows of the table whose head is this, cell by cell. */
@@ -73,6 +76,18 @@ describe('the wire reference', () => {
 
   test('lists every exit code', () => {
     expect(tableOf('exit', 'meaning')).toEqual(Object.entries(EXIT_MEANINGS));
+  });
+
+  test('lists every message of a line', () => {
+    const kinds = [...FromNodeSchema.options, ...ToNodeSchema.options].map(({ shape }) => shape.kind.value);
+    const rows = tableOf('from', 'kind', 'besides `kind` and `v`').map(([, kind = '']) => kind.slice(1, -1));
+    expect([...rows].sort()).toEqual([...kinds].sort());
+    const endpoints = tableOf(
+      'endpoint',
+      'request, besides `v`, `instance_id`, `fleet_id`, `epoch`, `task_id`, `attempt`',
+      'answer',
+    ).map(([endpoint = '']) => endpoint.slice(2, -1));
+    expect(endpoints.sort()).toEqual([...LINE_VERBS].sort());
   });
 
   const examples = [...readme.matchAll(/<!-- example: (\w+) -->\n```json\n([\s\S]*?)\n```/g)];

@@ -138,6 +138,23 @@ describe('a step of a task', () => {
     expect(partial.ok && partial.state.result_attempt).toBe(2);
   });
 
+  test('that came over SSH leaves its mark on the attempt, and one over NATS does not take it away', () => {
+    const over = { transport: 'ssh', attempt: 1 } as const;
+    const steps: readonly TaskStep[] = [
+      { step: 'start', ...over },
+      { step: 'complete', ...over },
+      { step: 'fail', error, partial: false, ...over },
+      { step: 'requeue', error, retry_after_ms: 0, ...over },
+    ];
+    for (const taken of steps) {
+      const next = transition(after('assign 1'), taken, 1);
+      expect(next.ok && next.state.attempts).toMatchObject([{ transport: 'ssh' }]);
+      if (!next.ok || isTerminal(next.state.status) || taken.step !== 'start') continue;
+      const later = transition(next.state, step('complete 1'), 2);
+      expect(later.ok && later.state.attempts).toMatchObject([{ transport: 'ssh' }]);
+    }
+  });
+
   test('that cancels says whether the node confirmed the stop', () => {
     const next = transition(after('assign 1'), { step: 'cancel', stop_confirmed: false }, 1);
     expect(next.ok && next.state).toMatchObject({ status: 'cancelled', stop_confirmed: false });

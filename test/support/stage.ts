@@ -47,6 +47,7 @@ export interface StagedNode {
   readonly daemon: DaemonProcess;
   readonly proxy: NatsProxy;
   readonly state_dir: string;
+  readonly config_file: string;
 }
 
 interface DaemonOptions {
@@ -163,7 +164,7 @@ export async function stage(given?: Pick<TestNats, 'url' | 'port'>): Promise<Sta
       });
       thawAtEnd(daemon);
       await logged(daemon, 'agent_ready');
-      return { daemon, proxy, state_dir: own };
+      return { daemon, proxy, state_dir: own, config_file: file };
     },
     leads: coordinator =>
       waitFor(

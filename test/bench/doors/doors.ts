@@ -1,11 +1,12 @@
 /** What each door adds to a task, in latency and in requests a second, over the bare dispatcher. */
+
+import { median } from '../../../coordinator/baseline/statistics.ts';
 import { createLifecycle } from '../../../protocol/daemon/lifecycle.ts';
 import { errorFields } from '../../../protocol/daemon/log.ts';
 import type { Benchmark } from '../benchmark.ts';
 import { currentLoad, describeMachine, renderMachine } from '../machine.ts';
 import { measurePairs } from '../pairs.ts';
 import { compare, type Row, renderRows } from '../rows.ts';
-import { median } from '../statistics.ts';
 import { figures } from '../table.ts';
 import { bareDispatcher, type OpenDoor, openDoors } from './doors-open.ts';
 import { startFleet } from './fleet.ts';

@@ -1,5 +1,5 @@
 /** The sides in figures. */
-import { quantile } from '../statistics.ts';
+import { quantile } from '../../../coordinator/baseline/statistics.ts';
 import { figures, ms } from '../table.ts';
 import type { Batch } from './batch.ts';
 

@@ -16,7 +16,7 @@ export const WARM = 'bench-warm';
 export const COLD = 'bench-cold';
 
 const GEMINI = join(root, 'node_modules', '@google', 'gemini-cli', 'bundle', 'gemini.js');
-const MODEL = 'gemini-2.5-pro';
+export const MODEL = 'gemini-2.5-pro';
 
 export interface BenchFleet {
   readonly nats_url: string;

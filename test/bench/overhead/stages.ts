@@ -5,10 +5,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from '@nats-io/transport-node';
 import { z } from 'zod';
+import { median } from '../../../coordinator/baseline/statistics.ts';
 import { DEFAULT_PREFIX, names, taskKey } from '../../../protocol/subjects.ts';
 import type { BenchmarkIo } from '../benchmark.ts';
 import { NODE } from '../fleet.ts';
-import { median } from '../statistics.ts';
 import { figures } from '../table.ts';
 import { type BenchFleet, WARM } from './fleet.ts';
 import { type OurRun, runOurs } from './ours.ts';

@@ -541,6 +541,19 @@ agents: []
 });
 
 describe('ccli agents update', () => {
+  test('says whether tasks may go over SSH, or leaves that to the coordinator again', async () => {
+    const { agents, updated } = await fleet();
+    await agents('update', 'walnut-gemini', '--ssh-fallback', 'only');
+    await agents('update', 'walnut-gemini', '--reset', 'ssh_fallback');
+    expect(updated).toEqual([
+      { agent_id: 'walnut-gemini', ssh_fallback: 'only' },
+      { agent_id: 'walnut-gemini', ssh_fallback: null },
+    ]);
+    const { code, err } = await agents('update', 'walnut-gemini', '--ssh-fallback', 'sometimes');
+    expect(code).toBe(2);
+    expect(err).toContain('off, on, only');
+  });
+
   test('changes what is named, and gives back what is reset', async () => {
     const { agents, updated } = await fleet();
     const { code, out } = await agents(

@@ -134,12 +134,13 @@ describe('ccli run into a pipe', () => {
     expect(coordinator.submits).toEqual([]);
   });
 
-  test('says on stderr who stood in for the first choice and why, and how long the model took to load', async () => {
+  test('says on stderr who stood in for the first choice and why, that SSH was needed, and how long the model took to load', async () => {
     const { at } = await fleet(echo, {
       wrap: ({ get }) => ({
         get: async (request, context) => ({
           ...(await get(request, context)),
           load_ms: 8_100,
+          transport: 'ssh',
           fallback: { position: 2, why: 'cli_gemini cools down for 40 s, cli_qwen is lost' },
         }),
       }),
@@ -147,6 +148,7 @@ describe('ccli run into a pipe', () => {
     const { out, err } = await ccli(['run', ...at, 'hi']);
     expect(out).toBe('you said: hi');
     expect(err).toMatch(/^done in [^,]*, 8.1 s of it to load the model$/m);
+    expect(err).toMatch(/^walnut was reached over ssh$/m);
     expect(err).toMatch(
       /^answered by walnut-gemini as a fallback: cli_gemini cools down for 40 s, cli_qwen is lost$/m,
     );

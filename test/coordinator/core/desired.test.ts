@@ -8,7 +8,7 @@ import {
 } from '../../../coordinator/core/desired.ts';
 import { type Candidate, fitOf } from '../../../coordinator/core/placement.ts';
 import type { ErrorBody } from '../../../protocol/errors.ts';
-import type { AgentRegistration } from '../../../protocol/registration.ts';
+import type { AgentRegistration, SshFallback } from '../../../protocol/registration.ts';
 import { agentKey } from '../../../protocol/subjects.ts';
 import { advertisedAgent } from '../../support/candidate.ts';
 
@@ -58,6 +58,55 @@ const only = (candidates: readonly Candidate[]): Candidate => {
   if (first === undefined || second !== undefined) throw new Error(`${candidates.length} candidates`);
   return first;
 };
+
+describe('the way to an agent', () => {
+  const gemini = advertisedAgent({ agent_id: 'walnut-gemini' });
+  const by_line = { ...walnut, transport: 'ssh', lined: true } as const;
+  const shown = (standing: NodeStanding, over_file?: SshFallback, registered_as?: SshFallback): Candidate => {
+    const records =
+      registered_as === undefined ? [] : [registered('walnut-gemini', { ssh_fallback: registered_as })];
+    const ssh_fallback = new Map(over_file === undefined ? [] : [['walnut', over_file] as const]);
+    return only(
+      withDesired([gemini], [standing], over(desiredOf(...records), { discovered: 'allow', ssh_fallback })),
+    );
+  };
+  const fit = (candidate: Candidate) => fitOf(candidate, { options: {}, prompt_bytes: 1 });
+
+  test('is nothing to speak of where no SSH is set up', () => {
+    expect(shown(walnut)).not.toHaveProperty('transport');
+    expect(shown(walnut)).not.toHaveProperty('ssh_fallback');
+  });
+
+  test('is the one to its node, under the policy of the coordinator’s file or of its registration', () => {
+    expect(shown(by_line, 'on')).toMatchObject({ transport: 'ssh', ssh_fallback: 'on' });
+    expect(shown(walnut, 'on')).not.toHaveProperty('transport');
+    expect(shown(by_line, 'on', 'off')).toMatchObject({ ssh_fallback: 'off' });
+    expect(shown(by_line, 'off', 'on')).toMatchObject({ ssh_fallback: 'on' });
+  });
+
+  test('keeps tasks from it that its policy keeps from SSH, and says how to allow it', () => {
+    expect(fit(shown(walnut, 'off'))).toEqual({ fit: 'free' });
+    const barred = fit(shown(by_line, 'off'));
+    expect(barred).toMatchObject({ fit: 'away', why: { code: 'ssh_not_allowed', retryable: true } });
+    expect(JSON.stringify(barred)).toContain('ccli agents update walnut-gemini --ssh-fallback on');
+  });
+
+  test('leads over a line alone for a policy of only, whether or not NATS is there', () => {
+    expect(shown({ ...walnut, lined: true }, 'only')).toMatchObject({ transport: 'ssh' });
+    expect(fit(shown({ ...walnut, lined: true }, 'only'))).toEqual({ fit: 'free' });
+    for (const standing of [walnut, { ...walnut, transport: 'ssh' } as const]) {
+      const barred = fit(shown(standing, 'only'));
+      expect(barred).toMatchObject({ fit: 'away', why: { code: 'ssh_not_allowed' } });
+      expect(JSON.stringify(barred)).toContain('ssh.hosts.walnut');
+    }
+  });
+
+  test('is told of a registered agent that no advert names as well', () => {
+    const standing = { ...by_line, ollama_endpoints: [] };
+    const [absent] = withDesired([], [standing], over(desiredOf(llama({ ssh_fallback: 'on' }))));
+    expect(absent).toMatchObject({ absent: true, transport: 'ssh', ssh_fallback: 'on' });
+  });
+});
 
 describe('an agent that its node advertises', () => {
   const gemini = advertisedAgent({ agent_id: 'walnut-gemini', max_concurrent: 4, priority: 1 });

@@ -158,6 +158,19 @@ describe('a report', () => {
   });
 });
 
+describe('a report that came over SSH', () => {
+  test.each([
+    ['started', started(1)],
+    ['completed', finished(1)],
+    ['failed for good', failed(1, 'task_timeout')],
+    ['failed, and tried again', failed(1, 'rate_limited')],
+  ])('marks the attempt: %s', (_what, report) => {
+    const state = apply(assigned, { ...report, transport: 'ssh' });
+    expect(state.attempts.at(0)).toMatchObject({ attempt: 1, transport: 'ssh' });
+    expect(apply(assigned, report).attempts.at(0)).not.toHaveProperty('transport');
+  });
+});
+
 describe('reports in any order, any of them twice', () => {
   test.each(seeds(100))('end a task once and for all, and with a success if there is one (seed %i)', seed => {
     const random = seeded(seed);

@@ -5,6 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { BREAKER_LIMITS } from '../../../node-agent/core/breaker.ts';
 import { root } from '../../support/built.ts';
 import { startGeminiStub } from '../../support/gemini-stub.ts';
+import { runs } from '../../support/running.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 import { waitFor } from '../../support/wait.ts';
 import { ask, type Fixture, failure, makeDriver, pids } from './fixture.ts';
@@ -77,6 +78,31 @@ describe('a gemini whose warm process keeps dying', () => {
     for (let count = 0; count < 4; count += 1)
       expect((await failure(driver.probe(never))).code).toBe('cli_not_signed_in');
     expect(driver.standingIn).toBeUndefined();
+  });
+});
+
+describe('a task that is to run cold', () => {
+  it('gets a gemini of its own, beside the warm one', async () => {
+    const fixture = await gemini();
+    const { driver } = fixture;
+    await driver.probe(never);
+    expect(driver.warm).toBe(true);
+    expect(await ask(driver, 'hello', { cold: true })).toMatchObject({ text: 'echo: hello', warm: false });
+    expect(await ask(driver, 'hello')).toMatchObject({ text: 'echo: hello', warm: true });
+    expect(pids(fixture)).toHaveLength(1);
+  });
+
+  it('gets a process of its own where a CLI has no other mode, which is gone afterwards', async () => {
+    const fixture = await makeDriver({ agent: obedient() });
+    const { driver } = fixture;
+    await driver.probe(never);
+    const [warm] = pids(fixture);
+    const answers = [await ask(driver, 'hello', { cold: true }), await ask(driver, 'hello', { cold: true })];
+    expect(answers.map(answer => answer.warm)).toEqual([false, false]);
+    const [, ...own] = pids(fixture);
+    expect(answers.map(({ text }) => text)).toEqual(own.map(pid => `hello by ${pid}`));
+    expect(own.some(pid => runs(pid))).toBe(false);
+    expect((await ask(driver, 'hello')).text).toBe(`hello by ${warm ?? ''}`);
   });
 });
 

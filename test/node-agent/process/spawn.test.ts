@@ -39,6 +39,14 @@ it('a tool that ignores the polite signal is killed with its whole group after t
   expect(pids.filter(runs)).toEqual([]);
 });
 
+it('what a tool has printed is there, also when it has ended before anybody reads', async () => {
+  const tool = await spawnTool({ ...node(), file: '/usr/bin/printf', args: ['all of it'] });
+  await tool.ended;
+  let text = '';
+  for await (const bytes of tool.stdout) text += String(bytes);
+  expect(text).toBe('all of it');
+});
+
 it('only the end of a long stderr is kept', async () => {
   const code = "process.stderr.write('x'.repeat(1_000_000) + 'the end')";
   const tool = await spawnTool(node('-e', code));

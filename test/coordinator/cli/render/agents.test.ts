@@ -69,9 +69,21 @@ ash-llama3      ollama       walnut   ready   1/2     llama3           reasoning
     ['busy', { running: 2 }],
     ['no slots', { max_concurrent: 0, running: 0 }],
     ['not available', { available: false }],
+    ['ssh not allowed', { available: false, transport: 'ssh', ssh_fallback: 'off' }],
+    ['no ssh line', { available: false, ssh_fallback: 'only' }],
     ['not registered', { available: false, allowed: false, registration: 'discovered' }],
   ])('say %s', (status, changes) => {
     expect(agentTable([agent(changes)], plain)).toContain(`   walnut   ${status}   `);
+  });
+
+  test('of nodes with SSH show their policy, and whether they are reached so', () => {
+    const text = agentTable(
+      [agent({ ssh_fallback: 'on', transport: 'ssh' }), agent({ agent_id: 'b' })],
+      plain,
+    );
+    expect(text.split('\n')[0]).toContain('SSH');
+    expect(text).toContain('on, over ssh');
+    expect(agentTable([agent({})], plain)).not.toContain('SSH');
   });
 
   test('that are not registered are told how to be, where that is what keeps them from work', () => {

@@ -36,6 +36,13 @@ describe('the details of a task', () => {
     expect(shown).toMatch(/^asked for +ended within 2 h$/m);
   });
 
+  test('tell of an answer that came over SSH', () => {
+    const shown = details({ transport: 'ssh', attempts: [{ ...attempt, transport: 'ssh' }] });
+    expect(shown).toMatch(/^transport +over ssh$/m);
+    expect(shown).toContain('n (over ssh)');
+    expect(details({ transport: 'nats', attempts: [attempt] })).not.toMatch(/transport|ssh/);
+  });
+
   test('say without alarm that a tool does not tell whether its answer is whole', () => {
     const shown = details({ status: 'completed', response: 'x', completeness: 'unknown' });
     expect(shown).toMatch(/^completeness +unknown \(the tool does not tell\)$/m);

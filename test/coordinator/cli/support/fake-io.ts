@@ -2,6 +2,7 @@
 import { PassThrough, Readable } from 'node:stream';
 import type { CliIo, Interrupt, OutputStream } from '../../../../coordinator/cli/io.ts';
 import { runCli } from '../../../../coordinator/cli/run-cli.ts';
+import { createSsh } from '../../../../coordinator/ssh/client.ts';
 import type { Environment } from '../../../../protocol/daemon/settings.ts';
 import { CcliError } from '../../../../protocol/errors.ts';
 
@@ -52,6 +53,7 @@ export function fakeIo(options: FakeOptions = {}): FakeRun {
         };
       },
       startFleet: options.startFleet ?? (() => Promise.reject(new CcliError('start_failed'))),
+      openSsh: ssh => Promise.resolve(createSsh(ssh)),
     },
     out: out.text,
     err: err.text,
