@@ -3,6 +3,7 @@ import {
   type AgentAuthMethod,
   BaseAgent,
   type IdentityCallback,
+  type NoAuthMethod,
   type ParsedKey,
   type SignCallback,
   type SigningRequestOptions,
@@ -27,6 +28,7 @@ export class SignIn extends BaseAgent<ParsedKey> {
   readonly #options: SignInOptions;
   /** Of keys that the host would have taken. */
   #refusals: Error[] = [];
+  #tries = 0;
   #methods: readonly string[] | undefined;
 
   constructor(options: SignInOptions) {
@@ -34,11 +36,16 @@ export class SignIn extends BaseAgent<ParsedKey> {
     this.#options = options;
   }
 
-  /** The library gives it null before the first attempt, and takes false for "nothing more to try". */
-  readonly handler = (methods: readonly string[] | null): AgentAuthMethod | false => {
-    if (methods === null) return { type: 'agent', username: this.#options.config.user, agent: this };
-    this.#methods = methods;
-    return false;
+  /**
+   * What to try next, false for nothing. After the keys, "none" is tried, for the library tells what else a host would
+   * take only then.
+   */
+  readonly handler = (methods: readonly string[] | null): AgentAuthMethod | NoAuthMethod | false => {
+    const { user: username } = this.#options.config;
+    this.#methods = methods ?? undefined;
+    this.#tries += 1;
+    if (this.#tries === 1) return { type: 'agent', username, agent: this };
+    return this.#tries === 2 ? { type: 'none', username } : false;
   };
 
   override getIdentities(done: IdentityCallback<ParsedKey>): void {
