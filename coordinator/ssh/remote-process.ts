@@ -46,7 +46,10 @@ export function remoteProcess(
       if (exit === undefined) reject(cause ?? connectionLost(host));
       else resolve(exit);
     };
-    channel.once('close', () => {
+    // A command that ends at once may have said how before anybody listened: the end of the channel says it again.
+    channel.once('close', (code?: number | null, signal?: string) => {
+      if (code !== undefined)
+        exit ??= { code: code ?? undefined, signal: code === null ? signal : undefined };
       settle();
     });
     void connection.over.then(settle);
