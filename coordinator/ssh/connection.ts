@@ -13,9 +13,15 @@ interface ConnectionOptions {
   readonly channel_timeout_ms: number;
 }
 
-/** What the library says when the server takes no more sessions: the reason it gave, a number. */
-export const isRefusal = (error: unknown): boolean =>
-  error instanceof Error && 'reason' in error && typeof error.reason === 'number';
+/** The server takes no more sessions than those that were open when it said so. */
+export class Refusal extends Error {
+  readonly others: number;
+
+  constructor(others: number, cause: unknown) {
+    super('no more sessions', { cause });
+    this.others = others;
+  }
+}
 
 export class Connection {
   readonly #options: ConnectionOptions;
@@ -69,6 +75,25 @@ export class Connection {
     this.#options.link.socket.ref();
   }
 
+  /**
+   * Until the server has seen all that was sent so far. A session counts there until the end of its channel was seen, and
+   * one that is asked for in the same breath would be refused. A connection that does not answer takes no more.
+   */
+  async caughtUp(): Promise<void> {
+    if (!this.usable) return;
+    let timer: NodeJS.Timeout | undefined;
+    const answered = new Promise<void>(resolve => {
+      this.#options.link.ping(resolve);
+      timer = setTimeout(() => {
+        this.retired = true;
+        resolve();
+      }, this.#options.channel_timeout_ms);
+      timer.unref();
+    });
+    await Promise.race([answered, this.over]);
+    clearTimeout(timer);
+  }
+
   release(): void {
     this.#sessions -= 1;
     if (this.#sessions === 0) this.#options.link.socket.unref();
@@ -78,7 +103,7 @@ export class Connection {
     const opened = new Promise<ClientChannel>((resolve, reject) => {
       this.#options.link.client.exec(command, (error, channel) => {
         if (error === undefined) resolve(channel);
-        else reject(error);
+        else reject(this.#refusal(error));
       });
     });
     return this.#opening(opened, signal, channel => {
@@ -91,7 +116,7 @@ export class Connection {
     const opened = new Promise<SFTPWrapper>((resolve, reject) => {
       this.#options.link.client.sftp((error, files) => {
         if (error === undefined) resolve(files);
-        else reject(error);
+        else reject(this.#refusal(error));
       });
     });
     return this.#opening(opened, signal, files => {
@@ -108,6 +133,13 @@ export class Connection {
     this.#options.link.destroy();
   }
 
+  /** Counted at once: the next thing that arrives may be the end of another session. */
+  #refusal(error: Error): Error {
+    // The library gives the server's reason, a number, to this kind of failure alone.
+    const is_refusal = 'reason' in error && typeof error.reason === 'number';
+    return is_refusal ? new Refusal(this.#sessions - 1, error) : error;
+  }
+
   async #opening<T>(opened: Promise<T>, signal: AbortSignal, onLeftover: (value: T) => void): Promise<T> {
     const { host, channel_timeout_ms } = this.#options;
     const lost = this.over.then((error): never => {
@@ -116,12 +148,16 @@ export class Connection {
     try {
       return await within(Promise.race([opened, lost]), {
         timeout_ms: channel_timeout_ms,
-        late: () => stageTimeout(host, 'channel', channel_timeout_ms),
+        late: () => {
+          // Whether it is dead or only slow: the next one is better off on another.
+          this.retired = true;
+          return stageTimeout(host, 'channel', channel_timeout_ms);
+        },
         signal,
         onLeftover,
       });
     } catch (error) {
-      if (isCcliError(error) || isRefusal(error) || signal.aborted) throw error;
+      if (isCcliError(error) || error instanceof Refusal || signal.aborted) throw error;
       // The library's own words for the end of a connection are many.
       if (!this.usable) throw connectionLost(host, error);
       throw new CcliError(

@@ -5,9 +5,9 @@ import { offerFor } from './algorithms.ts';
 import type { ClientConfig } from './client-config.ts';
 import { reasonOf, type Stage, stageTimeout } from './failure.ts';
 import { handshakeFailure, isAboutKeys } from './handshake-failure.ts';
-import { fingerprint, hostKeyCheck, keyType } from './host-key.ts';
+import { fingerprint, type HostKeyCheck, hostKeyCheck, keyType } from './host-key.ts';
 import type { Keyring } from './keyring.ts';
-import { findOffers } from './offers.ts';
+import { findOffers, type Offers } from './offers.ts';
 import { SignIn } from './sign-in.ts';
 
 export interface SignedIn {
@@ -17,23 +17,36 @@ export interface SignedIn {
   readonly host_key: string;
 }
 
+export interface Prepared {
+  readonly host_key_check: HostKeyCheck;
+  readonly offers: Offers;
+}
+
 interface Options {
-  readonly keyring: Keyring;
+  readonly prepared: Prepared;
   readonly timeout_ms: number;
   readonly signal: AbortSignal;
+}
+
+/** What is known of the host's key, and the keys there are for it. @throws CcliError `ssh_config_unsupported` */
+export async function prepare(
+  config: ClientConfig,
+  { keyring, timeout_ms }: { readonly keyring: Keyring; readonly timeout_ms: number },
+): Promise<Prepared> {
+  const [host_key_check, offers] = await Promise.all([
+    hostKeyCheck(config),
+    findOffers(config, keyring, timeout_ms),
+  ]);
+  return { host_key_check, offers };
 }
 
 /** The stream is destroyed when it fails. @throws CcliError as `SshHost.probe` */
 export async function signIn(
   stream: Duplex,
   config: ClientConfig,
-  { keyring, timeout_ms, signal }: Options,
+  { prepared: { host_key_check, offers }, timeout_ms, signal }: Options,
 ): Promise<SignedIn> {
   try {
-    const [host_key_check, offers] = await Promise.all([
-      hostKeyCheck(config),
-      findOffers(config, keyring, timeout_ms),
-    ]);
     signal.throwIfAborted();
     return await new Promise<SignedIn>((resolve, reject) => {
       const client = new Client();

@@ -120,7 +120,7 @@ export class Host implements SshHost {
         this.#log.warn('ssh_kill_failed', { host: this.name, ...errorFields(error) });
       },
     );
-    this.#pool.close();
+    await this.#pool.close();
   }
 
   async #open(command: RemoteCommand, signal: AbortSignal): Promise<RemoteProcess> {

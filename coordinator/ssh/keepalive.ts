@@ -11,7 +11,7 @@ const SILENT_INTERVALS = 3;
 
 /** @returns ends it */
 export function keepAlive(
-  { client, socket, writable }: Link,
+  { ping, socket, writable }: Link,
   interval_ms: number,
   onSilence: () => void,
 ): () => void {
@@ -26,8 +26,7 @@ export function keepAlive(
       onSilence();
       return;
     }
-    // To take back a forwarding that nobody has asked for does nothing, and is answered by every server.
-    if (!arrived && writable()) client.unforwardIn('127.0.0.1', 1, () => undefined);
+    if (!arrived && writable()) ping(() => undefined);
   }, interval_ms);
   timer.unref();
   return () => {

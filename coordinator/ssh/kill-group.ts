@@ -1,27 +1,38 @@
 /** Ends a process group on a host, over a session of its own. */
 import type { ClientChannel } from 'ssh2';
 
-/** Tenths of a second until what ignores SIGTERM gets SIGKILL. */
+/** Tenths of a second until what ignores SIGTERM gets SIGKILL, and then until it must be gone. */
 const GRACE_TENTHS = 20;
+const LAST_TENTHS = 10;
 
 /**
- * Comes back when none of the group is left: its SIGKILL cannot be ignored. Runs as it is in every login shell.
+ * Comes back when none of the group is left; with 1 when there still is, for some processes can be ended by nobody, or not
+ * by this user. Runs as it is in every login shell, and in every sh: some know no `--` after a signal's name. What has
+ * ended and was not collected yet does not count, where `ps` can tell.
  *
  * @param pid of the leader of the group
  */
-export const killCommand = (pid: number): string => {
-  const group = `-- -${String(pid)}`;
+export function killCommand(pid: number): string {
+  const group = `-${String(pid)}`;
+  const lives =
+    `lives() { kill -0 ${group} 2>/dev/null || return 1; all=$(ps -A -o pgid= -o stat= 2>/dev/null) || return 0; ` +
+    `echo "$all" | grep -q "^ *${String(pid)} *[^ Z]"; }`;
+  const waitFor = (tenths: number): string =>
+    `n=0; while [ $n -lt ${String(tenths)} ]; do lives || exit 0; n=$((n+1)); sleep 0.1 || sleep 1; done`;
   return (
-    `exec /bin/sh -c 'kill -TERM ${group} 2>/dev/null || exit 0; n=0; ` +
-    `while kill -0 ${group} 2>/dev/null && [ $n -lt ${String(GRACE_TENTHS)} ]; do n=$((n+1)); sleep 0.1 || sleep 1; done; ` +
-    `kill -KILL ${group} 2>/dev/null; exit 0'`
+    `exec /bin/sh -c '${lives}; kill -TERM ${group} 2>/dev/null; ${waitFor(GRACE_TENTHS)}; ` +
+    `kill -KILL ${group} 2>/dev/null; ${waitFor(LAST_TENTHS)}; exit 1'`
   );
-};
+}
 
-/** Resolves when the command on this channel has ended. */
-export function ended(channel: ClientChannel): Promise<void> {
+/** Resolves with the exit code when the command on this channel has ended; undefined when it was cut off. */
+export function ended(channel: ClientChannel): Promise<number | undefined> {
   return new Promise(resolve => {
-    channel.once('close', resolve).resume();
+    channel
+      .once('close', (code: number | null | undefined) => {
+        resolve(code ?? undefined);
+      })
+      .resume();
     channel.stderr.resume();
     channel.end();
   });

@@ -7,7 +7,7 @@ import { addressOf } from './client-config.ts';
 import { within } from './deadline.ts';
 import { dial } from './dial.ts';
 import { stageTimeout, unreachable } from './failure.ts';
-import { signIn } from './handshake.ts';
+import { prepare, signIn } from './handshake.ts';
 import type { Keyring } from './keyring.ts';
 import type { SshTimings } from './ssh.ts';
 
@@ -19,6 +19,8 @@ export interface Link {
   readonly timings: SshTimings;
   /** Whether anything can still be sent over it. */
   readonly writable: () => boolean;
+  /** Answered by the server after all that was sent to it before. */
+  readonly ping: (onAnswer: () => void) => void;
   /** Ends it and every connection below it at once. */
   readonly destroy: () => void;
 }
@@ -37,6 +39,8 @@ export async function openLink(route: readonly ClientConfig[], options: LinkOpti
   if (first === undefined) throw new Error('a route without a host');
   const limitOf = (config: ClientConfig): number => config.connect_timeout_ms ?? options.timeout_ms;
 
+  // All that takes its time comes before the connection: a host that hangs up at once must find us listening.
+  let prepared = await prepare(first, { keyring, timeout_ms: limitOf(first) });
   const began = performance.now();
   const socket = await dial(first, limitOf(first), signal);
   const clients: Client[] = [];
@@ -50,7 +54,7 @@ export async function openLink(route: readonly ClientConfig[], options: LinkOpti
     for (const [index, config] of route.entries()) {
       const timeout_ms = limitOf(config);
       const carrier = stream;
-      const signed_in = await signIn(stream, config, { keyring, timeout_ms, signal });
+      const signed_in = await signIn(stream, config, { prepared, timeout_ms, signal });
       const { client, handshake_ms, auth_ms, host_key } = signed_in;
       clients.push(client);
       // From here on the connection's own listener says what went wrong; this one only keeps it from being fatal.
@@ -61,9 +65,12 @@ export async function openLink(route: readonly ClientConfig[], options: LinkOpti
           client,
           socket,
           timings: { connect_ms: connected - began, handshake_ms, auth_ms, host_key },
-          writable: () => carrier.writable,
+          writable: () => carrier.writable && !carrier.writableEnded,
+          // To take back a forwarding that nobody has asked for does nothing, and every server answers it.
+          ping: onAnswer => client.unforwardIn('127.0.0.1', 1, onAnswer),
           destroy,
         };
+      prepared = await prepare(next, { keyring, timeout_ms });
       stream = await forward(client, config, next, timeout_ms, signal);
       connected = performance.now();
     }
@@ -83,8 +90,11 @@ function forward(
 ): Promise<Duplex> {
   const opened = new Promise<Duplex>((resolve, reject) => {
     client.forwardOut('127.0.0.1', 0, to.hostname, to.port, (error, channel) => {
-      if (error === undefined) resolve(channel);
-      else
+      if (error === undefined) {
+        // The host has hung up: unlike a socket, the channel would wait for us to do the same.
+        channel.once('end', () => channel.destroy());
+        resolve(channel);
+      } else
         reject(
           unreachable(
             to.name,

@@ -1,6 +1,9 @@
 /** Starts a command over a session of the pool. */
 import type { ClientChannel } from 'ssh2';
 import { errorFields, type Log } from '../../protocol/daemon/log.ts';
+import { CcliError } from '../../protocol/errors.ts';
+import { within } from './deadline.ts';
+import { stageTimeout } from './failure.ts';
 import { ended, killCommand } from './kill-group.ts';
 import { newMark } from './marker.ts';
 import type { Pool } from './pool.ts';
@@ -29,7 +32,7 @@ export async function openCommand(
     host,
     mark,
     connection: session.connection,
-    killGroup: pid => killGroup(pool, pid, kill_timeout_ms),
+    killGroup: pid => killGroup(host, pool, pid, kill_timeout_ms),
   });
   const onAbort = (): void => {
     process.kill().catch((error: unknown) => {
@@ -48,27 +51,27 @@ export async function openCommand(
   return process;
 }
 
-async function killGroup(pool: Pool, pid: number, timeout_ms: number): Promise<void> {
+async function killGroup(host: string, pool: Pool, pid: number, timeout_ms: number): Promise<void> {
   const signal = AbortSignal.timeout(timeout_ms);
   const session = await pool.session(
     (connection, opening): Promise<ClientChannel> => connection.exec(killCommand(pid), opening),
     { signal, urgent: true },
   );
   try {
-    await Promise.race([ended(session.channel), session.connection.over, aborted(signal)]);
+    const code = await within(
+      Promise.race([ended(session.channel), session.connection.over.then(() => undefined)]),
+      {
+        signal,
+        late: () => stageTimeout(host, 'channel', timeout_ms),
+      },
+    );
+    if (code !== 0)
+      throw new CcliError(
+        'remote_command_failed',
+        `The processes of group ${pid} on ${host} could not be ended; look at them there with \`ps -o pid,stat,args -g ${pid}\`.`,
+      );
   } finally {
     session.channel.close();
     session.release();
   }
 }
-
-const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise(resolve => {
-    signal.addEventListener(
-      'abort',
-      () => {
-        resolve();
-      },
-      { once: true },
-    );
-  });

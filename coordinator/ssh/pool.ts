@@ -5,11 +5,12 @@
  * one that is refused lowers the bound to what was open then, and the request takes its old place in the queue again. The
  * bound is forgotten with the last connection.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Log } from '../../protocol/daemon/log.ts';
 import { errorFields } from '../../protocol/daemon/log.ts';
 import { CcliError } from '../../protocol/errors.ts';
 import type { Circuit } from './circuit.ts';
-import { type Connection, isRefusal } from './connection.ts';
+import { type Connection, Refusal } from './connection.ts';
 import { isCcliError, reasonOf } from './failure.ts';
 
 interface PoolOptions {
@@ -21,6 +22,10 @@ interface PoolOptions {
   readonly idle_ms: number;
   readonly connect: (signal: AbortSignal) => Promise<Connection>;
 }
+
+/** How often a request may be refused on a connection that has no other session. */
+const ALONE_TIMES = 2;
+const ALONE_PAUSE_MS = 100;
 
 interface Waiting {
   readonly number: number;
@@ -38,7 +43,7 @@ interface AskOptions {
 export interface Session<T> {
   readonly channel: T;
   readonly connection: Connection;
-  /** Once it is closed. */
+  /** Once it is closed. Somebody else gets it when the server, too, has seen that. */
   readonly release: () => void;
 }
 
@@ -83,38 +88,40 @@ export class Pool {
     { signal, urgent = false }: AskOptions,
   ): Promise<Session<T>> {
     const number = (this.#asked += 1);
-    let refused_alone = false;
+    let refused_alone = 0;
     for (;;) {
       const connection = await this.#connection(number, urgent, signal);
       let released = false;
       const release = (): void => {
         if (released) return;
         released = true;
-        connection.release();
-        this.#serve();
+        void connection.caughtUp().then(() => {
+          connection.release();
+          this.#serve();
+        });
       };
       try {
         return { channel: await open(connection, signal), connection, release };
       } catch (error) {
-        const others = connection.sessions - 1;
-        if (!isRefusal(error)) {
+        if (!(error instanceof Refusal)) {
           release();
           throw error;
         }
-        if (others > 0) {
-          this.#bound = Math.min(this.#bound, others);
+        if (error.others > 0) {
+          this.#bound = Math.min(this.#bound, error.others);
           this.#options.log.debug('ssh_sessions_bounded', {
             host: this.#options.host,
             sessions: this.#bound,
           });
-        } else if (refused_alone) {
           release();
-          throw refused(this.#options.host, error);
-        } else {
-          refused_alone = true;
-          connection.retired = true;
+          continue;
         }
+        refused_alone += 1;
+        // Once it may still be busy with the end of the last session.
+        if (refused_alone > 1) connection.retired = true;
         release();
+        if (refused_alone > ALONE_TIMES) throw refused(this.#options.host, error.cause);
+        await delay(ALONE_PAUSE_MS, undefined, { signal }).catch(() => undefined);
       }
     }
   }
@@ -126,10 +133,12 @@ export class Pool {
   }
 
   /** Whatever is open on the connections ends with them. */
-  close(): void {
+  async close(): Promise<void> {
     this.#closing.abort(closed(this.#options.host));
     for (const { fail } of [...this.#queue]) fail(closed(this.#options.host));
-    for (const connection of [...this.#connections.keys()]) connection.close();
+    const connections = [...this.#connections.keys()];
+    for (const connection of connections) connection.close();
+    await Promise.all(connections.map(({ over }) => over));
   }
 
   #connection(number: number, urgent: boolean, signal: AbortSignal): Promise<Connection> {

@@ -6,6 +6,7 @@ import type { Marker } from './marker.ts';
 /** Its stdin and stdout. */
 export class ProcessStream extends Duplex {
   readonly #channel: ClientChannel;
+  readonly #forward: Forward;
   /** Of a write that the channel will never finish, once it is closed. */
   #writing: ((error?: Error | null) => void) | undefined;
 
@@ -13,13 +14,18 @@ export class ProcessStream extends Duplex {
   constructor(channel: ClientChannel, marker: Marker, onMark: () => void) {
     super({ allowHalfOpen: true });
     this.#channel = channel;
-    forward(channel, marker, this, onMark);
+    this.#forward = forward(channel, marker, this, onMark);
     channel.on('close', () => {
       const writing = this.#writing;
       this.#writing = undefined;
       writing?.();
       this.end();
     });
+  }
+
+  /** Nothing more is written: what is under way may come, read or not, so that the channel sees its end. */
+  letGo(): void {
+    this.#forward.letGo();
   }
 
   override _read(): void {
@@ -55,11 +61,16 @@ export class ProcessStream extends Duplex {
 
 export class ProcessErrors extends Readable {
   readonly #source: Readable;
+  readonly #forward: Forward;
 
   constructor(source: Readable, marker: Marker) {
     super();
     this.#source = source;
-    forward(source, marker, this);
+    this.#forward = forward(source, marker, this);
+  }
+
+  letGo(): void {
+    this.#forward.letGo();
   }
 
   override _read(): void {
@@ -72,9 +83,19 @@ export class ProcessErrors extends Readable {
   }
 }
 
-function forward(source: Readable, marker: Marker, to: Readable, onMark: () => void = () => undefined): void {
+interface Forward {
+  readonly letGo: () => void;
+}
+
+function forward(
+  source: Readable,
+  marker: Marker,
+  to: Readable,
+  onMark: () => void = () => undefined,
+): Forward {
+  let held_back = true;
   const push = (bytes: Buffer): void => {
-    if (bytes.length > 0 && !to.destroyed && !to.push(bytes)) source.pause();
+    if (bytes.length > 0 && !to.destroyed && !to.push(bytes) && held_back) source.pause();
   };
   source.on('data', (chunk: Buffer) => {
     push(marker.take(chunk));
@@ -84,4 +105,10 @@ function forward(source: Readable, marker: Marker, to: Readable, onMark: () => v
     push(marker.rest());
     if (!to.destroyed) to.push(null);
   });
+  return {
+    letGo() {
+      held_back = false;
+      source.resume();
+    },
+  };
 }

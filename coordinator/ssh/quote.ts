@@ -10,8 +10,8 @@ const ESCAPED = /(['\\!])/;
 
 export function quote(argument: string): string {
   if (argument === '') return "''";
-  // `=` and `~` at the start mean something to zsh and to all.
-  if (PLAIN.test(argument) && !argument.startsWith('=')) return argument;
+  // A word that begins with `=` means something to zsh, one with `%` to fish.
+  if (PLAIN.test(argument) && !/^[=%]/.test(argument)) return argument;
   return argument
     .split(ESCAPED)
     .filter(part => part !== '')

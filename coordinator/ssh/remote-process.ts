@@ -1,5 +1,4 @@
 /** A command that runs on a host. */
-import type { Readable } from 'node:stream';
 import type { ClientChannel } from 'ssh2';
 import type { Connection } from './connection.ts';
 import { connectionLost } from './failure.ts';
@@ -17,6 +16,8 @@ interface Options {
 
 /** A login shell may take its time before it comes to the command. */
 const MARK_WAIT_MS = 5_000;
+/** What is gone may have left the server with something to say about it. */
+const LAST_WORD_MS = 1_000;
 
 export function remoteProcess(
   channel: ClientChannel,
@@ -30,9 +31,10 @@ export function remoteProcess(
   const stream = new ProcessStream(channel, marker, () => {
     onMark();
   });
-  const stderr: Readable = new ProcessErrors(channel.stderr, new Marker(mark));
+  const stderr = new ProcessErrors(channel.stderr, new Marker(mark));
   let exit: { readonly code: number | undefined; readonly signal: string | undefined } | undefined;
   let over = false;
+  let killed = false;
   channel.once('exit', (code: number | null, signal?: string) => {
     exit = { code: code ?? undefined, signal: code === null ? signal : undefined };
   });
@@ -43,14 +45,16 @@ export function remoteProcess(
     settle = (cause?: Error): void => {
       over = true;
       onMark();
-      if (exit === undefined) reject(cause ?? connectionLost(host));
-      else resolve(exit);
+      const how = exit ?? (killed ? { code: undefined, signal: 'SIGTERM' } : undefined);
+      if (how === undefined) reject(cause ?? connectionLost(host));
+      else resolve(how);
     };
     // A command that ends at once may have said how before anybody listened: the end of the channel says it again.
     channel.once('close', (code?: number | null, signal?: string) => {
       if (code !== undefined)
         exit ??= { code: code ?? undefined, signal: code === null ? signal : undefined };
-      settle();
+      // Where the connection has ended, it says why.
+      if (exit !== undefined || connection.usable) settle();
     });
     void connection.over.then(settle);
   });
@@ -70,13 +74,18 @@ export function remoteProcess(
     clearTimeout(timer);
     try {
       if (!over && marker.pid !== undefined) await killGroup(marker.pid);
-      // Nothing is left of it, whether anybody still reads what it has said or not.
-      exit ??= { code: undefined, signal: 'SIGTERM' };
+      killed = true;
+      const last = setTimeout(settle, LAST_WORD_MS);
+      channel.once('close', () => {
+        clearTimeout(last);
+      });
     } finally {
       // Without a mark the command has not begun, and never will: its first word finds the channel closed.
       channel.close();
-      settle();
+      stream.letGo();
+      stderr.letGo();
     }
+    await ended.catch(() => undefined);
   };
   return {
     stream,

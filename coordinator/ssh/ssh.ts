@@ -46,7 +46,8 @@ export interface SshHost {
   probe(signal: AbortSignal): Promise<SshTimings>;
   /**
    * Runs a command to its end. When `signal` aborts or `timeout_ms` is over, its whole process group on the host is
-   * killed, and it rejects.
+   * killed, and it rejects; where the host lets nobody do that, after 15 s without. After `ssh_connection_lost` nobody knows
+   * whether it still runs there.
    *
    * @throws CcliError those of `probe`, `ssh_channel_refused`, `ssh_connection_lost`, `ssh_timeout`; an exit code that is
    *   not 0 is a result

@@ -2,6 +2,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFile, chmod, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { findSshd, makeKey, type TestSshd } from '../../support/sshd.ts';
@@ -221,7 +222,8 @@ describe.skipIf((await findSshd()) === undefined)('signing in, needs sshd', () =
       const { sshd } = await testHost();
       await useKey(sshd, 'ed25519', PASSPHRASE);
       const askPassphrase = async (): Promise<string> => {
-        await new Promise(resolve => setTimeout(resolve, 1_500));
+        // Longer than a step may take, which is the point.
+        await delay(1_500);
         return PASSPHRASE;
       };
       const ssh = testSsh(sshd.config_file, { askPassphrase, settings: { connect_timeout: '1s' } });

@@ -12,6 +12,7 @@ import type {
 import { createLog } from '../../../protocol/daemon/log.ts';
 import { CcliError } from '../../../protocol/errors.ts';
 import { type TestSshd, testSshd } from '../../support/sshd.ts';
+import { waitFor } from '../../support/wait.ts';
 
 interface TestSshOptions extends Partial<Pick<SshClientOptions, 'askPassphrase' | 'random'>> {
   readonly settings?: Readonly<Record<string, unknown>>;
@@ -62,3 +63,9 @@ export async function failureOf(promise: Promise<unknown>): Promise<CcliError> {
   }
   throw new Error('it did not fail');
 }
+
+/** Until the server, too, knows that no session is open any more. */
+export const sessionsOver = (ssh: Ssh): Promise<unknown> =>
+  waitFor(() => ssh.counts().every(({ sessions_in_use }) => sessions_in_use === 0), {
+    what: 'the end of every session',
+  });
