@@ -51,11 +51,6 @@ export async function placeLink(
   await place.shell.run(`rm -f ${draft}\nln -s ${quote(target)} ${draft}\nmv -f ${draft} ${quote(path)}`);
 }
 
-async function removeFile(place: Place, entry: Entry): Promise<void> {
-  if (await keepFormer(place, entry))
-    await place.shell.run(`rm -f ${quote(entry.path)}`, { as_root: entry.as_root ?? false });
-}
-
 let former_count = 0;
 
 /** Keeps the very file that is there, with its times, and notes how it comes back. @returns whether there is one */
