@@ -86,7 +86,6 @@ async function compose(
   const activate = (): void => {
     dispatcher.activate();
     configurer.activate();
-    lines.keeper?.activate();
   };
   const registry = createRegistry({
     bucket: stores.agents,

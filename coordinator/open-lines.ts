@@ -7,7 +7,7 @@ import { CcliError } from '../protocol/errors.ts';
 import type { SshFallback } from '../protocol/registration.ts';
 import { agentKey, type Names } from '../protocol/subjects.ts';
 import { daemonEnvironment } from './config.ts';
-import { policiesOf, wantsLine } from './core/lines.ts';
+import { policiesOf, registeredOn, wantsLine } from './core/lines.ts';
 import type { Fleet } from './fleet.ts';
 import { answerFor } from './lines/answer-for.ts';
 import { lineCommand } from './lines/command.ts';
@@ -63,6 +63,7 @@ export async function openLines(options: OpenLinesOptions): Promise<Lines> {
 
   const policyOf = (node: string, agent_id: string): SshFallback | undefined =>
     registry.desired.records.get(agentKey(node, agent_id))?.ssh_fallback ?? defaults.get(node);
+  const registered = registeredOn(() => registry.desired);
   const overSsh = (node: string): boolean => fleet.node(node)?.transport === 'ssh';
   const ways = (keeper?: LineKeeper): Lines['wayTo'] => {
     const line = (node: string) => keeper?.open(node);
@@ -80,8 +81,7 @@ export async function openLines(options: OpenLinesOptions): Promise<Lines> {
     wanted(node) {
       const own = defaults.get(node) ?? 'off';
       const agents = new Set(fleet.node(node)?.advert.agents.map(({ agent_id }) => agent_id));
-      for (const record of registry.desired.records.values())
-        if (record.node === node) agents.add(record.agent_id);
+      for (const agent_id of registered(node)) agents.add(agent_id);
       return wantsLine(
         policiesOf(agents, agent_id => policyOf(node, agent_id), own),
         fleet.reach(node),
@@ -101,7 +101,7 @@ export async function openLines(options: OpenLinesOptions): Promise<Lines> {
   };
 }
 
-/** So that a pause after a failure ends in time, however slow the tick is. */
+/** Soon enough for what takes seconds to be noticed, and rare enough for a thousand nodes. */
 const LOOK_MS = 500;
 
 async function sshOf({ settings, lifecycle, log }: OpenLinesOptions): Promise<Ssh> {

@@ -24,6 +24,11 @@ if (isProgram(import.meta.url)) {
   await runDaemon(async (config_file, service) => {
     const config = loadNodeConfig(config_file);
     const log = createLog({ level: config.log_level, name: 'node-agent' });
-    return await startNode(config, log, { role: 'daemon', onWaiting: service.ready });
+    const onWaiting = (): void => {
+      service.ready('waiting until what stands in for this daemon has finished');
+    };
+    const node = await startNode(config, log, { role: 'daemon', onWaiting });
+    service.status(`node ${config.node}`);
+    return node;
   });
 }

@@ -37,3 +37,14 @@ export const stateInUse = (directory: string, pid: number): CcliError =>
     'state_in_use',
     `A node-agent (process ${pid}) works in ${directory} already; stop it, or give this one another state_dir.`,
   );
+
+/** It may be about to go, or hang: it is not for us to end it, since it may be at work. */
+export const stateSilent = (
+  directory: string,
+  pid: number,
+  code: 'start_failed' | 'state_in_use' = 'start_failed',
+): CcliError =>
+  new CcliError(
+    code,
+    `Process ${pid} works in ${directory} and answers nothing; look at it (ps -o pid,stat,args -p ${pid}), and end it if it hangs.`,
+  );

@@ -1,5 +1,6 @@
 /** Whether a line to a node is to be there. */
 import type { SshFallback } from '../../protocol/registration.ts';
+import type { Desired } from './desired.ts';
 
 export interface Reach {
   /** Its daemon has said that it stops, and nothing was heard since. */
@@ -27,4 +28,23 @@ export function policiesOf(
 ): ReadonlySet<SshFallback> {
   const policies = new Set([...agents].map(agent_id => policyOf(agent_id) ?? own));
   return policies.size === 0 ? new Set([own]) : policies;
+}
+
+/** The agents registered for a node: of a thousand nodes each is asked about again and again. */
+export function registeredOn(registry: () => Desired): (node: string) => readonly string[] {
+  let of: Desired | undefined;
+  let by_node = new Map<string, string[]>();
+  return node => {
+    const desired = registry();
+    if (desired !== of) {
+      of = desired;
+      by_node = new Map();
+      for (const record of desired.records.values()) {
+        const agents = by_node.get(record.node);
+        if (agents === undefined) by_node.set(record.node, [record.agent_id]);
+        else agents.push(record.agent_id);
+      }
+    }
+    return by_node.get(node) ?? [];
+  };
 }

@@ -1,5 +1,5 @@
 /**
- * Keeps the lines that are wanted, as long as this coordinator leads. Runs on every event and on a timer; for each node
+ * Keeps the lines that are wanted, as long as this coordinator leads. Runs on a timer, and when a line ends; for each node
  *
  *     idle ──wanted──> opening ──hello──> open ──wanted no more──> idle
  *      ^                  │                │
@@ -27,7 +27,7 @@ export interface LineCounts {
 }
 
 export interface LineKeeper {
-  /** Something may have changed. Cheap to call. */
+  /** Something may have changed. Looks at every node. */
   readonly activate: () => void;
   /** The line to the node, if one is open. */
   readonly open: (node: string) => Line | undefined;
@@ -89,7 +89,8 @@ export function createLineKeeper(options: KeeperOptions): LineKeeper {
   const activate = (): void => {
     const may = options.leads() && !lifecycle.signal.aborted;
     let opening = [...notes.values()].filter(own => own.opening !== undefined && !own.up).length;
-    for (const [node, own] of notes) {
+    // Whoever has waited longest comes first: hosts that never answer must not keep the others out.
+    for (const [node, own] of [...notes].sort(([, one], [, other]) => one.next_at_ms - other.next_at_ms)) {
       const wanted = may && options.wanted(node);
       if (!wanted) close(node, own, may ? 'not needed any more' : 'this coordinator does not lead');
       else if (own.opening === undefined && clock() >= own.next_at_ms && opening < MAX_OPENING) {
@@ -123,7 +124,7 @@ export function createLineKeeper(options: KeeperOptions): LineKeeper {
     const error = await hold(node, own, signal);
     if (error === undefined || signal.aborted) return;
     const opened = own.opened > opened_before;
-    if (clock() - began > LASTING_MS) own.failures = 0;
+    if (opened && clock() - began > LASTING_MS) own.failures = 0;
     own.lost += 1;
     const pause_ms = Math.round(pauseAfter(own.failures, error, options.random()));
     own.failures += 1;

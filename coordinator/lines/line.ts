@@ -107,7 +107,8 @@ export function createLine({ node, process, listener, log, hello_timeout_ms }: L
     if (over) return;
     silence = setTimeout(() => {
       const seconds = Math.round(patience_ms / 1_000);
-      fail(new CcliError('ssh_timeout', `The line to ${node} said nothing for ${seconds} s.`));
+      const missed = hello === undefined ? 'did not say hello within' : 'said nothing for';
+      fail(new CcliError('ssh_timeout', `The line to ${node} ${missed} ${seconds} s.`));
     }, patience_ms);
   };
 
@@ -123,6 +124,7 @@ export function createLine({ node, process, listener, log, hello_timeout_ms }: L
   };
 
   const begin = (said: Hello): void => {
+    if (hello !== undefined) throw new CcliError('invalid_request', 'It says hello twice.');
     if (said.node !== node) {
       const message = `The host of ${node} answers as node ${said.node}; mend ssh.hosts of the coordinator, or the name in the node's file.`;
       fail(new CcliError('config_invalid', message));
@@ -130,6 +132,7 @@ export function createLine({ node, process, listener, log, hello_timeout_ms }: L
     }
     hello = said;
     patience_ms = LOST_AFTER_INTERVALS * ADVERT_INTERVAL_MS;
+    listen();
     listener.onHello(said);
   };
 
@@ -214,7 +217,8 @@ export function createLine({ node, process, listener, log, hello_timeout_ms }: L
   });
   process.stderr.on('error', () => undefined);
   stream.on('data', (bytes: Buffer) => {
-    listen();
+    // What comes before the hello, however much it is, buys no time.
+    if (hello !== undefined) listen();
     take(bytes);
   });
   stream.on('error', (cause: unknown) => {

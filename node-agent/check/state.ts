@@ -30,7 +30,7 @@ export const stateCheck: Check<CheckContext> = {
 
 const NOBODY = warn(
   'No node-agent runs in its state directory.',
-  'Start it: `systemctl --user start ccli-node-agent`, or `ccli node-agent`.',
+  'Start it by whatever runs it: `systemctl start ccli-node-agent@$USER`, `systemctl --user start ccli-node-agent`, or `ccli node-agent`.',
   { check: 'daemon' },
 );
 

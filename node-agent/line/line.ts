@@ -15,12 +15,15 @@ export interface Line {
   advert(bytes: Buffer): void;
   /** Dropped when the reader is slow. */
   chunk(bytes: Buffer): void;
-  /** Not written again while it is still on its way. */
+  /**
+   * Not written again while it is still on its way; nor at all while so much waits that nobody can be reading: it comes
+   * again until somebody has acknowledged it.
+   */
   report(id: string, bytes: Buffer): void;
   /** Resolves when nobody is at the other end any more, and nothing that was asked is under way. */
   serve(): Promise<void>;
-  /** Writes what is left, then closes. */
-  end(): Promise<void>;
+  /** Writes what is left, and why it ends if that has to be said, then closes. */
+  end(why?: CcliError): Promise<void>;
 }
 
 interface LineOptions {
@@ -38,6 +41,8 @@ interface LineOptions {
 
 /** What may wait for a reader before it counts as slow. */
 const MAX_BEHIND_BYTES = 1024 * 1024;
+/** What may wait in all, reports included. A dead line beside one that lives would be given every result there is. */
+const MAX_UNREAD_BYTES = 16 * 1024 * 1024;
 /** What may be asked at once; more is read when some of it is answered. */
 const MAX_REQUESTS = 256;
 /** How long an end waits until the other side has read it. */
@@ -117,8 +122,9 @@ export function createLine({ socket, verbs, log, ...options }: LineOptions): Lin
     }
   };
 
-  const end = async (): Promise<void> => {
+  const end = async (why?: CcliError): Promise<void> => {
     if (socket.destroyed) return;
+    if (why !== undefined) write(errorLine(why));
     const late = setTimeout(() => {
       socket.destroy();
     }, END_LIMIT_MS);
@@ -143,7 +149,7 @@ export function createLine({ socket, verbs, log, ...options }: LineOptions): Lin
       dropped_chunks += 1;
     },
     report(id, bytes) {
-      if (on_their_way.has(id)) return;
+      if (on_their_way.has(id) || socket.writableLength > MAX_UNREAD_BYTES) return;
       on_their_way.add(id);
       write(bytes, () => on_their_way.delete(id));
     },

@@ -11,7 +11,7 @@ import { ChunkSchema } from '../../protocol/output.ts';
 import { ReportSchema, reportId } from '../../protocol/report.ts';
 import type { Way } from '../courier.ts';
 import type { Verbs } from '../verbs.ts';
-import { errorLine, frame, plain } from './frame.ts';
+import { frame, plain } from './frame.ts';
 import { createLine, type Line } from './line.ts';
 import { type Listener, listen } from './socket.ts';
 
@@ -79,15 +79,18 @@ export function createLines({
       settle(new CcliError('ssh_connection_lost', 'The line has ended before the report was acknowledged.'));
   };
 
+  /** A line whose network went away without a word stays here for as long as TCP hopes: it must not keep out the next. */
+  const makeRoom = (): void => {
+    const [oldest] = open;
+    if (open.size < MAX_LINES || oldest === undefined) return;
+    open.delete(oldest);
+    log.warn('line_displaced', { lines: open.size });
+    const why = `This node has ${MAX_LINES} newer lines; each coordinator needs one.`;
+    void oldest.end(new CcliError('too_many_streams', why));
+  };
+
   const take = (socket: Socket): void => {
-    if (open.size >= MAX_LINES) {
-      socket.on('error', () => undefined);
-      socket.end(
-        errorLine(new CcliError('too_many_streams', `This node has ${MAX_LINES} open lines already.`)),
-      );
-      socket.resume();
-      return;
-    }
+    makeRoom();
     const advert = freshAdvert();
     const line = createLine({
       socket,

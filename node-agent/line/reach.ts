@@ -1,8 +1,9 @@
 /** A socket to whoever works in a state directory; when nobody does, to a stand-in that is started for it. */
+import { stat } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CcliError } from '../../protocol/errors.ts';
-import { makeStateDirectory, stateHolder, stateInUse } from '../state-directory.ts';
+import { makeStateDirectory, stateHolder, stateSilent } from '../state-directory.ts';
 import { dial } from './socket.ts';
 import { type StandInCommand, spawnStandIn } from './start-stand-in.ts';
 
@@ -31,6 +32,7 @@ export async function reach(options: ReachOptions): Promise<{ socket: Socket; fi
   const starts = { count: 0, under_way: false, failure: noFailure() };
 
   const start = async (): Promise<void> => {
+    await refuseForeign(state_dir);
     starts.count += 1;
     starts.under_way = true;
     const standIn = await spawnStandIn(state_dir, options.standIn);
@@ -53,11 +55,21 @@ export async function reach(options: ReachOptions): Promise<{ socket: Socket; fi
       await start();
     }
     if (performance.now() > end) {
-      if (holder !== undefined) throw stateInUse(state_dir, holder.pid);
+      if (holder !== undefined) throw stateSilent(state_dir, holder.pid, 'state_in_use');
       throw failure ?? new CcliError('start_failed', 'The node-agent did not answer in time.');
     }
     await delay(PAUSE_MS);
   }
+}
+
+/** What a stand-in of ours wrote there, root's above all, its own daemon could not read. @throws CcliError */
+async function refuseForeign(directory: string): Promise<void> {
+  const { uid } = await stat(directory);
+  if (process.geteuid === undefined || uid === process.geteuid()) return;
+  throw new CcliError(
+    'permission_denied',
+    `The state directory ${directory} belongs to user ${uid}, and this is user ${process.geteuid()}; log in as the one whose node-agent it is.`,
+  );
 }
 
 const noFailure = (): CcliError | undefined => undefined;

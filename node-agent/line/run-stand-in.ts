@@ -1,8 +1,8 @@
 /** The process that stands in. Nobody watches it: what it has to say is in its log. */
+import { existsSync } from 'node:fs';
 import { createLog } from '../../protocol/daemon/log.ts';
-import { ERRORS, toErrorBody } from '../../protocol/errors.ts';
+import { CcliError, ERRORS, toErrorBody } from '../../protocol/errors.ts';
 import { loadNodeConfig } from '../config.ts';
-import { makeStateDirectory } from '../state-directory.ts';
 import { createBoundedLog } from './bounded-log.ts';
 import { startStandIn } from './stand-in.ts';
 import { standInLog } from './start-stand-in.ts';
@@ -20,7 +20,7 @@ export async function runStandIn(config_file: string | undefined): Promise<numbe
   process.on('SIGHUP', () => undefined);
   try {
     const config = loadNodeConfig(config_file);
-    await makeStateDirectory(config.state_dir);
+    if (!existsSync(config.state_dir)) throw cleared(config.state_dir);
     const to = createBoundedLog(standInLog(config.state_dir));
     const standIn = await startStandIn({
       config,
@@ -38,3 +38,7 @@ export async function runStandIn(config_file: string | undefined): Promise<numbe
     return ERRORS[code].exit;
   }
 }
+
+/** Whoever started us has made it: the host has been cleared since, and must not be littered again. */
+const cleared = (directory: string): CcliError =>
+  new CcliError('start_failed', `The state directory ${directory} is not there any more.`);

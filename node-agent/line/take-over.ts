@@ -4,9 +4,9 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Lock } from '../../protocol/daemon/lock.ts';
-import type { Log } from '../../protocol/daemon/log.ts';
+import { errorFields, type Log } from '../../protocol/daemon/log.ts';
 import { CcliError } from '../../protocol/errors.ts';
-import { lockNext, lockState } from '../state-directory.ts';
+import { lockNext, lockState, stateHolder, stateSilent } from '../state-directory.ts';
 import { askToWindUp, roleOfHolder } from './holder.ts';
 
 interface TakeOverOptions {
@@ -17,11 +17,14 @@ interface TakeOverOptions {
   readonly patience_ms?: number;
 }
 
-/** How long somebody who works there may be silent, as one is that has only just begun. */
-const PATIENCE_MS = 10_000;
+/** How long somebody who works there may be silent, as one is that has only just begun, or ends its tools as it goes. */
+const PATIENCE_MS = 30_000;
 const PAUSE_MS = 100;
 
-/** @throws CcliError `state_in_use` when another daemon works there, or waits to; `config_invalid` */
+/**
+ * @throws CcliError `state_in_use` when another daemon works there, or waits to; `start_failed` when it is not known who
+ *   does, since nobody answers; `config_invalid`
+ */
 export async function takeOver(options: TakeOverOptions): Promise<Lock> {
   const { directory, log, patience_ms = PATIENCE_MS } = options;
   let next: Lock | undefined;
@@ -34,15 +37,18 @@ export async function takeOver(options: TakeOverOptions): Promise<Lock> {
         if (!(error instanceof CcliError) || error.code !== 'state_in_use') throw error;
         const role = await roleOfHolder(directory);
         if (role === 'daemon') throw error;
-        if (role === undefined && performance.now() - last_sign > patience_ms) throw error;
+        if (role === undefined && performance.now() - last_sign > patience_ms)
+          throw await holderSilent(directory, error);
         if (role === 'stand_in') {
           if (next === undefined) {
             next = await lockNext(directory);
-            log.info('waiting_for_stand_in');
+            log.info('waiting_for_stand_in', { pid: (await stateHolder(directory))?.pid });
             options.onWaiting();
           }
           // Resolves when it has closed its socket, which is shortly before it goes.
-          await askToWindUp(directory);
+          const how = await askToWindUp(directory);
+          if (how === 'silent')
+            log.warn('stand_in_silent', errorFields(await holderSilent(directory, error)));
           last_sign = performance.now();
         }
       }
@@ -51,4 +57,10 @@ export async function takeOver(options: TakeOverOptions): Promise<Lock> {
   } finally {
     await next?.release();
   }
+}
+
+/** One that hangs may go on, or may be ended by somebody: whoever starts us again then finds the directory free. */
+async function holderSilent(directory: string, inUse: CcliError): Promise<CcliError> {
+  const holder = await stateHolder(directory);
+  return holder === undefined ? inUse : stateSilent(directory, holder.pid);
 }

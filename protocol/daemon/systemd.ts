@@ -3,7 +3,8 @@
  * `systemd-notify` carries the messages: one of them at a time, and what gathers meanwhile goes with the next. That takes
  * `NotifyAccess=all`, since a child speaks for the daemon.
  *
- * Nothing here ever stops a daemon: where a message cannot be sent, that is logged once.
+ * Nothing here ever stops a daemon: where a message cannot be sent, that is logged once, and it is sent again with what
+ * comes next, or after a while: a host that is busy for a moment must not make a daemon that is up look as if it were not.
  */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
@@ -31,6 +32,7 @@ interface Options extends ServiceVariables {
 const START_TURN_MS = 20_000;
 const START_EXTENSION_US = 60_000_000;
 const SEND_LIMIT_MS = 10_000;
+const AGAIN_MS = 5_000;
 const CLOSE_LIMIT_MS = 1_000;
 
 export function createServiceManager({
@@ -46,23 +48,34 @@ export function createServiceManager({
   let is_ready = false;
   let has_failed = false;
   let sending: Promise<void> | undefined;
+  let again: NodeJS.Timeout | undefined;
+  let is_closed = false;
 
   const drain = async (): Promise<void> => {
+    clearTimeout(again);
     while (waiting.size > 0) {
-      const variables = [...waiting].map(([name, value]) => `${name}=${value}`);
+      const news = [...waiting];
       waiting.clear();
       try {
-        await deliver(variables);
+        await deliver(news.map(([name, value]) => `${name}=${value}`));
       } catch (error) {
         if (!has_failed) log.warn('service_manager_not_told', errorFields(error));
         has_failed = true;
+        // A sign of life is of its moment.
+        const lost = news.filter(([name]) => name !== 'WATCHDOG' && !waiting.has(name));
+        for (const [name, value] of lost) waiting.set(name, value);
+        if (!is_closed) again = setTimeout(retry, AGAIN_MS).unref();
+        break;
       }
     }
     sending = undefined;
   };
+  const retry = (): void => {
+    sending ??= drain();
+  };
   const tell = (news: Readonly<Record<string, string>>): void => {
     for (const [name, value] of Object.entries(news)) waiting.set(name, value);
-    sending ??= drain();
+    retry();
   };
 
   // Timers of the event loop: one that is blocked tells nothing, which is what the watchdog is there to find out. They
@@ -98,6 +111,8 @@ export function createServiceManager({
     async close() {
       clearInterval(starting);
       clearInterval(watchdog);
+      is_closed = true;
+      clearTimeout(again);
       if (sending !== undefined) await withinLimit(sending, CLOSE_LIMIT_MS);
     },
   };

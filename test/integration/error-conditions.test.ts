@@ -16,7 +16,7 @@ import { root } from '../support/built.ts';
 import { type TestFleet, testFleet, testNode } from '../support/fleet.ts';
 import { type GeminiStub, gate, startGeminiStub } from '../support/gemini-stub.ts';
 import { type NatsProxy, startNatsProxy } from '../support/nats-proxy.ts';
-import { findSshd, testSshd } from '../support/sshd.ts';
+import { findSshd, needsSshd, testSshd } from '../support/sshd.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -293,7 +293,9 @@ test('tasks beyond the slots wait, until --max-wait when that is given, and get 
 
 const sshdIsHere = (await findSshd()) !== undefined;
 
-describe.skipIf(!sshdIsHere)('a host limits what may be open on it at once, needs sshd', () => {
+describe('a host limits what may be open on it at once', () => {
+  needsSshd('the limits are those of a real one');
+
   const measure = (config_file: string): Promise<Finished> =>
     ccli(['bench', '--ssh', 'walnut', '--ssh-config', config_file, '--runs', '1', '--no-save']);
 

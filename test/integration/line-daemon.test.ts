@@ -4,12 +4,15 @@ import { join } from 'node:path';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { expect, onTestFinished, test } from 'vitest';
+import { takeOver } from '../../node-agent/line/take-over.ts';
+import { createLog } from '../../protocol/daemon/log.ts';
 import { type FinishedReport, ReportSchema } from '../../protocol/report.ts';
 import { names as namesOf } from '../../protocol/subjects.ts';
 import type { LineEnd } from '../support/line-end.ts';
 import { type LineHost, lineHost } from '../support/line-host.ts';
 import { startNatsProxy } from '../support/nats-proxy.ts';
 import { testNats } from '../support/nats-server.ts';
+import { runs } from '../support/running.ts';
 import { countRuns, script } from '../support/stage.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { waitFor } from '../support/wait.ts';
@@ -149,6 +152,16 @@ test('a daemon killed at work leaves it to a stand-in to say so, and nothing is 
   expect(await tool.count()).toBe(1);
 });
 
+function logged() {
+  const lines: string[] = [];
+  const to = {
+    write(line: string) {
+      lines.push(line);
+    },
+  };
+  return { lines, log: createLog({ level: 'info', name: 'test', to }) };
+}
+
 async function standInAtWork(host: LineHost) {
   const line = await host.ready();
   const tool = await gated();
@@ -211,4 +224,32 @@ test('a daemon takes over from a stand-in that was killed', async () => {
   const next = await host.ready();
   expect(await next.finished('t1')).toMatchObject({ error: { code: 'agent_restarted' } });
   expect(await tool.count()).toBe(1);
+});
+
+test('a daemon does not wait for ever for a stand-in that hangs, and takes over once that is gone', async () => {
+  const host = await lineHost();
+  const { line } = await standInAtWork(host);
+  const pid = await host.holder();
+  if (pid === undefined) throw new Error('nothing stands in');
+  onTestFinished(() => {
+    if (runs(pid)) process.kill(pid, 'SIGCONT');
+  });
+  const { lines, log } = logged();
+  const taken = takeOver({
+    directory: host.state_dir,
+    log,
+    patience_ms: 100,
+    onWaiting: () => undefined,
+  });
+  taken.catch(() => undefined);
+  await line.advertised(({ draining }) => draining);
+  process.kill(pid, 'SIGSTOP');
+  await expect(taken).rejects.toMatchObject({
+    code: 'start_failed',
+    message: expect.stringContaining(String(pid)) as string,
+  });
+  expect(lines.join('')).toContain('"event":"stand_in_silent"');
+  process.kill(pid, 'SIGKILL');
+  const daemon = host.daemon();
+  await daemon.logged('agent_ready');
 });

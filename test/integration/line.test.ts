@@ -1,8 +1,10 @@
 /** The way in over SSH, from `exec` to the tool, on a host whose daemon is not there. */
 import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { dial } from '../../node-agent/line/socket.ts';
 import type { Report } from '../../protocol/report.ts';
 import { cut, join as joinText } from '../../protocol/text.ts';
 import type { LineEnd } from '../support/line-end.ts';
@@ -237,6 +239,24 @@ test('what was asked before the other end hung up is still answered', async () =
   line.hangUp();
   expect(await answer).toMatchObject({ node: 'walnut' });
   expect(await line.ended).toBe(0);
+});
+
+test('lines that died without a word do not keep out the next one, whose results come', async () => {
+  const host = await lineHost();
+  await host.ready();
+  const dead: Socket[] = [];
+  onTestFinished(() => {
+    for (const socket of dead) socket.destroy();
+  });
+  for (let count = 0; count < 20; count += 1) {
+    const socket = await dial(host.state_dir);
+    if (socket === undefined) throw new Error('nobody answers');
+    dead.push(socket);
+  }
+  const line = await host.ready();
+  await host.run(line, {});
+  expect(await line.finished('t1')).toMatchObject({ outcome: 'completed' });
+  expect(await host.standInLog()).toContain('"event":"line_displaced"');
 });
 
 test('a state directory may have a path that no socket could have', async () => {

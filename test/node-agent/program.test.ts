@@ -1,6 +1,7 @@
 /** `ccli` on a host with a node-agent alone, and the whole of it handing the same on. */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -49,7 +50,7 @@ async function homeWithNode(node: string) {
     stringify({ node, state_dir, nats: { url: 'nats://127.0.0.1:9' } }),
   );
   onTestFinished(async () => {
-    const pid = (await lockHolder(state_dir, 'node-agent'))?.pid;
+    const pid = (await lockHolder(state_dir, 'node-agent').catch(() => undefined))?.pid;
     if (pid === undefined) return;
     process.kill(pid, 'SIGTERM');
     await waitFor(() => !runs(pid));
@@ -107,4 +108,12 @@ test('what stands in belongs to no session of whoever came', async () => {
   const { stdout } = await promisify(execFile)('ps', ['-o', 'sid=,pgid=,tty=', '-p', String(pid)]);
   expect(stdout.trim().split(/\s+/)).toEqual([String(pid), String(pid), '?']);
   expect(await readFile(join(state_dir, 'stand-in.log'), 'utf8')).toContain('"event":"standing_in"');
+});
+
+test('what was to stand in on a host that has been cleared meanwhile leaves nothing there', async () => {
+  const { home, state_dir } = await homeWithNode('oak');
+  const { code, stderr } = await ccli(PROGRAM, ['node-agent', 'stand-in'], { home });
+  expect(code).toBe(4);
+  expect(stderr).toMatch(/^error start_failed: .*not there any more/);
+  expect(existsSync(state_dir)).toBe(false);
 });

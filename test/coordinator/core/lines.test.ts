@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { policiesOf, type Reach, wantsLine } from '../../../coordinator/core/lines.ts';
-import type { SshFallback } from '../../../protocol/registration.ts';
+import { policiesOf, type Reach, registeredOn, wantsLine } from '../../../coordinator/core/lines.ts';
+import type { AgentRegistration, SshFallback } from '../../../protocol/registration.ts';
 
 const reach = (over: Partial<Reach> = {}): Reach => ({
   left: false,
@@ -40,5 +40,48 @@ describe('the policies of a node', () => {
 
   test('are its own while no agent of it is known', () => {
     expect(policiesOf([], () => undefined, 'only')).toEqual(new Set(['only']));
+  });
+});
+
+/** Tells how often all of it was gone through. */
+class Counted extends Map<string, AgentRegistration> {
+  times = 0;
+  override values() {
+    this.times += 1;
+    return super.values();
+  }
+}
+
+describe('the agents registered for a node', () => {
+  const records = (...entries: readonly [node: string, agent_id: string][]): Counted => {
+    const made = new Counted();
+    for (const [node, agent_id] of entries)
+      made.set(`${node}/${agent_id}`, {
+        v: 1,
+        node,
+        agent_id,
+        agent_type: 'cli_generic',
+        registered_at_ms: 0,
+        canary: 'skipped',
+      });
+    return made;
+  };
+
+  test('are found without going through the registry for each node and each look', () => {
+    let desired = {
+      revision: 1,
+      records: records(['a', 'one'], ['b', 'two'], ['a', 'three']),
+      unreadable: new Map(),
+    };
+    const first = desired.records;
+    const registered = registeredOn(() => desired);
+    for (let look = 0; look < 10; look += 1) {
+      expect(registered('a')).toEqual(['one', 'three']);
+      expect(registered('b')).toEqual(['two']);
+      expect(registered('c')).toEqual([]);
+    }
+    expect(first.times).toBe(1);
+    desired = { revision: 2, records: records(['c', 'four']), unreadable: new Map() };
+    expect([registered('a'), registered('c')]).toEqual([[], ['four']]);
   });
 });

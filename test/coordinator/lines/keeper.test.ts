@@ -19,6 +19,9 @@ interface World {
   readonly pass: (ms: number) => void;
   /** From now on no line can be opened. */
   readonly refuse: (error: CcliError | undefined) => void;
+  /** From now on opening takes until `fail`. */
+  readonly pending: () => void;
+  readonly fail: (error: CcliError) => void;
   readonly acknowledge: (report: boolean) => void;
   /** The nth line, which has said hello. */
   readonly up: (nth?: number) => Promise<FarEnd>;
@@ -29,6 +32,7 @@ function world(nodes: readonly string[] = ['walnut']): World {
   let now = 0;
   let leads = true;
   let refused: CcliError | undefined;
+  let opening: ((error: CcliError) => void)[] | undefined;
   const ends: FarEnd[] = [];
   const tries: string[] = [];
   const told: string[] = [];
@@ -42,9 +46,17 @@ function world(nodes: readonly string[] = ['walnut']): World {
   onTestFinished(() => lifecycle.stop());
   const keeper = createLineKeeper({
     nodes,
-    openLine(node) {
+    openLine(node, signal) {
       tries.push(node);
       if (refused !== undefined) return Promise.reject(refused);
+      const slow = opening;
+      if (slow !== undefined)
+        return new Promise((_resolve, reject) => {
+          slow.push(reject);
+          signal.addEventListener('abort', () => {
+            reject(new CcliError('cancelled'));
+          });
+        });
       const far = farEnd();
       ends.push(far);
       return Promise.resolve(far.process);
@@ -90,6 +102,12 @@ function world(nodes: readonly string[] = ['walnut']): World {
     refuse: error => {
       refused = error;
     },
+    pending: () => {
+      opening = [];
+    },
+    fail: error => {
+      for (const reject of opening?.splice(0) ?? []) reject(error);
+    },
     acknowledge: there => {
       stored(there);
     },
@@ -103,6 +121,8 @@ function world(nodes: readonly string[] = ['walnut']): World {
     stop: () => lifecycle.stop(),
   };
 }
+
+const lostOf = (keeper: LineKeeper): number => keeper.counts().reduce((sum, { lost }) => sum + lost, 0);
 
 const report: FromNode = {
   kind: 'report',
@@ -175,6 +195,36 @@ describe('a line', () => {
     expect(tries).toHaveLength(1);
     pass(1);
     expect(tries).toHaveLength(2);
+  });
+
+  test('that took long to fail is none that has lasted', async () => {
+    const { keeper, tries, pass, fail, pending } = world();
+    pending();
+    for (const [nth, pause_ms] of [1_000, 2_000, 4_000].entries()) {
+      pass(0);
+      expect(tries).toHaveLength(nth + 1);
+      pass(40_000);
+      fail(new CcliError('ssh_timeout'));
+      await waitFor(() => keeper.counts()[0]?.lost === nth + 1);
+      pass(pause_ms - 1);
+      expect(tries).toHaveLength(nth + 1);
+      pass(1);
+    }
+  });
+
+  test('to a host that sleeps does not keep one waiting to a host that was never tried', async () => {
+    const asleep = Array.from({ length: 20 }, (_, index) => `asleep-${index}`);
+    const { keeper, tries, pass, fail, pending } = world([...asleep, 'awake']);
+    pending();
+    pass(0);
+    for (let round = 0; round < 3; round += 1) {
+      const lost = lostOf(keeper);
+      pass(20_000);
+      fail(new CcliError('ssh_timeout'));
+      await waitFor(() => lostOf(keeper) === lost + 8);
+      pass(16_000);
+    }
+    expect(tries).toContain('awake');
   });
 
   test('is one of eight that are opened at a time', async () => {

@@ -69,6 +69,14 @@ describe('what a node says', () => {
     expect(own.malformed()).toBe(5);
   });
 
+  test('as a second hello begins nothing anew', async () => {
+    const { far, said, heard, line: own } = line();
+    far.say(hello(), hello({ instance_id: 'two' }), advert);
+    await heard(2);
+    expect(said.map(([kind]) => kind)).toEqual(['hello', 'advert']);
+    expect(own.malformed()).toBe(1);
+  });
+
   test('and that is nothing but noise ends the line', async () => {
     const { far, line: own } = line();
     far.say(hello());
@@ -181,6 +189,17 @@ describe('a line ends', () => {
 
   test('when nothing is heard for too long', async () => {
     const { line: own } = line({ hello_timeout_ms: 20 });
+    expect(await own.ended).toMatchObject({ code: 'ssh_timeout' });
+  });
+
+  test('when there is always something on it, and never a hello', async () => {
+    const { far, line: own } = line({ hello_timeout_ms: 50 });
+    const chatter = setInterval(() => {
+      far.write('Still starting …\n');
+    }, 5);
+    onTestFinished(() => {
+      clearInterval(chatter);
+    });
     expect(await own.ended).toMatchObject({ code: 'ssh_timeout' });
   });
 

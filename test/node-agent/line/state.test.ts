@@ -1,7 +1,8 @@
 /** Who gets a state directory, and who is told that somebody has it. */
-import { readdir, stat, writeFile } from 'node:fs/promises';
+import { chown, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { stringify } from 'yaml';
 import { loadNodeConfig } from '../../../node-agent/config.ts';
@@ -11,9 +12,11 @@ import { startStandIn } from '../../../node-agent/line/stand-in.ts';
 import { takeOver } from '../../../node-agent/line/take-over.ts';
 import { lockState } from '../../../node-agent/state-directory.ts';
 import { createLog } from '../../../protocol/daemon/log.ts';
+import { ERRORS, toErrorBody } from '../../../protocol/errors.ts';
 import { plainEnvironment } from '../../support/plain-environment.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 
+const DEPLOY = fileURLToPath(new URL('../../../deploy/', import.meta.url));
 const log = createLog({ level: 'silent', name: 'test' });
 /** Must not be started in these tests. */
 const standIn = { program: '/nowhere', args: [], environment: {} };
@@ -28,11 +31,11 @@ async function silentHolder(): Promise<string> {
 
 test('a daemon without a socket is left alone, and whoever comes is told of it', async () => {
   const directory = await silentHolder();
-  const inUse = { code: 'state_in_use', message: expect.stringContaining(String(process.pid)) as string };
-  await expect(reach({ state_dir: directory, standIn, patience_ms: 200 })).rejects.toMatchObject(inUse);
-  await expect(
-    takeOver({ directory, log, patience_ms: 200, onWaiting: () => undefined }),
-  ).rejects.toMatchObject(inUse);
+  const message = expect.stringContaining(String(process.pid)) as string;
+  const reached = reach({ state_dir: directory, standIn, patience_ms: 200 });
+  await expect(reached).rejects.toMatchObject({ code: 'state_in_use', message });
+  const taken = takeOver({ directory, log, patience_ms: 200, onWaiting: () => undefined });
+  await expect(taken).rejects.toMatchObject({ code: 'start_failed', message });
 });
 
 test('one that takes connections and says nothing is no reason to wait for ever', async () => {
@@ -43,6 +46,27 @@ test('one that takes connections and says nothing is no reason to wait for ever'
   });
   await expect(reach({ state_dir: directory, standIn, patience_ms: 300 })).rejects.toMatchObject({
     code: 'state_in_use',
+  });
+});
+
+test('a daemon that finds nobody to answer is started again: who works there may be about to go', async () => {
+  const directory = await silentHolder();
+  const failure = await takeOver({ directory, log, patience_ms: 0, onWaiting: () => undefined }).catch(
+    toErrorBody,
+  );
+  const unit = await readFile(`${DEPLOY}systemd/ccli-node-agent@.service`, 'utf8');
+  const never = /^RestartPreventExitStatus=(.*)$/m.exec(unit)?.[1]?.split(' ') ?? [];
+  expect(never).toEqual([String(ERRORS.state_in_use.exit)]);
+  expect(never).not.toContain(String(ERRORS['code' in failure ? failure.code : 'internal'].exit));
+});
+
+test('nothing is started in the state directory of another user, whose daemon could not read it', async () => {
+  const root = process.geteuid?.() === 0;
+  const state_dir = root ? await temporaryDirectory() : '/';
+  if (root) await chown(state_dir, 65_534, 65_534);
+  await expect(reach({ state_dir, standIn })).rejects.toMatchObject({
+    code: 'permission_denied',
+    message: expect.stringContaining('log in as') as string,
   });
 });
 

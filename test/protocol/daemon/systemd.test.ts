@@ -105,6 +105,40 @@ test('stopping says how long it may take', () => {
   expect(service.messages).toEqual([['STOPPING=1', 'STATUS=winding up', 'EXTEND_TIMEOUT_USEC=75000000']]);
 });
 
+test('what could not be sent is sent again with what comes next, but for a sign of life that is late', async () => {
+  vi.useFakeTimers();
+  const messages: string[][] = [];
+  let is_busy = true;
+  const service = createServiceManager({
+    notify_socket: '/run/notify',
+    watchdog_us: 30_000_000,
+    path: undefined,
+    log,
+    send: variables => {
+      messages.push([...variables]);
+      return is_busy ? Promise.reject(new Error('timed out')) : Promise.resolve();
+    },
+  });
+  service.ready('waiting');
+  await vi.advanceTimersByTimeAsync(0);
+  service.status('serving');
+  await vi.advanceTimersByTimeAsync(0);
+  expect(messages).toEqual([
+    ['READY=1', 'STATUS=waiting'],
+    ['READY=1', 'STATUS=serving'],
+  ]);
+  is_busy = false;
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(messages.slice(2)).toEqual([['READY=1', 'STATUS=serving']]);
+  is_busy = true;
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(messages.slice(3)).toEqual([['WATCHDOG=1']]);
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(messages).toHaveLength(4);
+  await service.close();
+  expect(warnings).toEqual(['service_manager_not_told']);
+});
+
 test('where nobody listens nothing is said', async () => {
   const service = createServiceManager({ notify_socket: undefined, watchdog_us: 1, path: undefined, log });
   service.ready();
