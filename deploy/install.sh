@@ -69,6 +69,9 @@ while [ $# -gt 0 ]; do
   shift
 done
 
+# Alone it would install, which nobody means by it.
+[ "$purge" = no ] || [ "$mode" = uninstall ] || fail '--purge goes with --uninstall' 2
+
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 source_dir=$(dirname -- "$here")
 # Nothing is started, and no users are made, in somebody's package.
@@ -113,6 +116,35 @@ $journal"
   fi
 }
 
+# Those of a first installation; the stores of an earlier one, which was removed and left them, stay.
+OURS_DIRECTORIES='/etc/ccli/credentials /etc/ccli /var/lib/ccli /var/lib/ccli-nats /usr/local/lib/systemd/system
+  /usr/local/lib/systemd /usr/local/lib/sysusers.d /usr/local/lib/tmpfiles.d /opt/ccli/bin /opt/ccli'
+OURS_USERS='ccli ccli-nats'
+
+remember_absent() {
+  absent=
+  for directory in $OURS_DIRECTORIES; do
+    [ -e "$DESTDIR$directory" ] || absent="$absent $directory"
+  done
+  absent_users=
+  [ "$live" = yes ] || return 0
+  for user in $OURS_USERS; do
+    getent passwd "$user" >/dev/null || absent_users="$absent_users $user"
+  done
+}
+
+undo_absent() {
+  for directory in $absent; do
+    case $directory in
+      /var/lib/*) rm -rf -- "$DESTDIR$directory" ;;
+      *) rmdir -- "$DESTDIR$directory" 2>/dev/null || true ;;
+    esac
+  done
+  for user in $absent_users; do
+    userdel "$user" 2>/dev/null || true
+  done
+}
+
 undo() {
   complain 'putting everything back as it was'
   if [ "$live" = yes ] && [ "$was_there" = no ]; then
@@ -122,9 +154,14 @@ undo() {
     rm -rf -- "$DESTDIR$path" "$DESTDIR$path.new"
     [ "$what" = remove ] || cp -a -- "$work/$number" "$DESTDIR$path"
   done
-  rmdir -- "$DESTDIR$HOME_DIR/bin" "$DESTDIR$HOME_DIR" 2>/dev/null || true
+  [ -z "${stage:-}" ] || rm -rf -- "$stage"
+  [ "$was_there" = yes ] || undo_absent
   [ "$live" = yes ] || return 0
   systemctl daemon-reload || true
+  if [ "$was_there" = no ]; then
+    # A unit that failed is remembered, although it is gone.
+    systemctl reset-failed ccli-coordinator.service ccli-nats-server.service >/dev/null 2>&1 || true
+  fi
   if [ "$was_there" = yes ] && [ "$switched" = yes ]; then
     services_do restart >/dev/null 2>&1 || complain 'the old version does not start either; see journalctl -u ccli-coordinator'
   fi
@@ -430,6 +467,7 @@ prepare() {
   [ ! -L "$DESTDIR$HOME_DIR/current" ] || was_there=yes
   services='ccli-nats-server.service ccli-coordinator.service'
   [ -z "$nats_url" ] || services=ccli-coordinator.service
+  remember_absent
 }
 
 do_install() {

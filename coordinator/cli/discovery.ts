@@ -1,6 +1,7 @@
 /** Finds the fleet a command speaks to: by flag, environment, configuration file, or what `ccli up` left behind. */
 import { resolve } from 'node:path';
 import type { NatsSettings } from '../../protocol/daemon/connect.ts';
+import { findCredential, isCredential } from '../../protocol/daemon/credential.ts';
 import type { Environment } from '../../protocol/daemon/settings.ts';
 import { CcliError } from '../../protocol/errors.ts';
 import { DEFAULT_PREFIX, PREFIX_PATTERN } from '../../protocol/subjects.ts';
@@ -82,16 +83,24 @@ export async function startedIn(state_dir: string): Promise<FleetAddress> {
   return { nats: { url: runtime.nats_url }, prefix: runtime.prefix };
 }
 
-/** The files named by the environment go before any others. */
+/** The files named by the environment go before any others. @throws CcliError `config_invalid` */
 export function withCredentials({ nats, prefix }: FleetAddress, environment: Environment): FleetAddress {
   const files = {
-    credentials_file: valueOf(environment, 'CCLI_NATS_CREDENTIALS_FILE'),
-    nkey_file: valueOf(environment, 'CCLI_NATS_NKEY_FILE'),
-    token_file: valueOf(environment, 'CCLI_NATS_TOKEN_FILE'),
-    ca_file: valueOf(environment, 'CCLI_NATS_CA_FILE'),
+    credentials_file: fileOf(environment, 'CCLI_NATS_CREDENTIALS_FILE'),
+    nkey_file: fileOf(environment, 'CCLI_NATS_NKEY_FILE'),
+    token_file: fileOf(environment, 'CCLI_NATS_TOKEN_FILE'),
+    ca_file: fileOf(environment, 'CCLI_NATS_CA_FILE'),
   };
   return {
     nats: { ...nats, ...Object.fromEntries(Object.entries(files).filter(([, file]) => file !== undefined)) },
     prefix,
   };
+}
+
+function fileOf(environment: Environment, variable: string): string | undefined {
+  const value = valueOf(environment, variable);
+  if (value === undefined || !isCredential(value)) return value;
+  const file = findCredential(value, environment);
+  if (typeof file === 'string') return file;
+  throw new CcliError('config_invalid', `${variable} names no file: ${file.problem}.`);
 }

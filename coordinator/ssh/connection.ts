@@ -99,17 +99,19 @@ export class Connection {
     if (this.#sessions === 0) this.#options.link.socket.unref();
   }
 
-  exec(command: string, signal: AbortSignal): Promise<ClientChannel> {
+  /** @param onGiveUp gets what may still come: the command may have begun all the same */
+  exec(
+    command: string,
+    signal: AbortSignal,
+    onGiveUp: (late: Promise<ClientChannel>) => void = closeLater,
+  ): Promise<ClientChannel> {
     const opened = new Promise<ClientChannel>((resolve, reject) => {
       this.#options.link.client.exec(command, (error, channel) => {
         if (error === undefined) resolve(channel);
         else reject(this.#refusal(error));
       });
     });
-    return this.#opening(opened, signal, channel => {
-      channel.on('error', () => undefined);
-      channel.close();
-    });
+    return this.#opening(opened, signal, onGiveUp);
   }
 
   sftp(signal: AbortSignal): Promise<SFTPWrapper> {
@@ -119,9 +121,14 @@ export class Connection {
         else reject(this.#refusal(error));
       });
     });
-    return this.#opening(opened, signal, files => {
-      files.on('error', () => undefined);
-      files.end();
+    return this.#opening(opened, signal, late => {
+      late.then(
+        files => {
+          files.on('error', () => undefined);
+          files.end();
+        },
+        () => undefined,
+      );
     });
   }
 
@@ -140,13 +147,18 @@ export class Connection {
     return is_refusal ? new Refusal(this.#sessions - 1, error) : error;
   }
 
-  async #opening<T>(opened: Promise<T>, signal: AbortSignal, onLeftover: (value: T) => void): Promise<T> {
+  async #opening<T>(
+    opened: Promise<T>,
+    signal: AbortSignal,
+    onGiveUp: (late: Promise<T>) => void,
+  ): Promise<T> {
     const { host, channel_timeout_ms } = this.#options;
     const lost = this.over.then((error): never => {
       throw error ?? connectionLost(host);
     });
+    const settled = Promise.race([opened, lost]);
     try {
-      return await within(Promise.race([opened, lost]), {
+      return await within(settled, {
         timeout_ms: channel_timeout_ms,
         late: () => {
           // Whether it is dead or only slow: the next one is better off on another.
@@ -154,9 +166,9 @@ export class Connection {
           return stageTimeout(host, 'channel', channel_timeout_ms);
         },
         signal,
-        onLeftover,
       });
     } catch (error) {
+      onGiveUp(within(settled, { timeout_ms: channel_timeout_ms, late: () => connectionLost(host) }));
       if (isCcliError(error) || error instanceof Refusal || signal.aborted) throw error;
       // The library's own words for the end of a connection are many.
       if (!this.usable) throw connectionLost(host, error);
@@ -167,4 +179,14 @@ export class Connection {
       );
     }
   }
+}
+
+function closeLater(late: Promise<ClientChannel>): void {
+  late.then(
+    channel => {
+      channel.on('error', () => undefined);
+      channel.close();
+    },
+    () => undefined,
+  );
 }

@@ -1,16 +1,14 @@
 /** A promise that must keep within a time, or until somebody stops it. */
 import { reasonOf } from './failure.ts';
 
-interface Limits<T> {
+interface Limits {
   readonly timeout_ms?: number | undefined;
   readonly late: () => Error;
   readonly signal?: AbortSignal | undefined;
-  /** What came too late: to be closed by whoever knows how. */
-  readonly onLeftover?: (value: T) => void;
 }
 
 /** Settles once: with the work, with `late()`, or with the reason of the signal. */
-export function within<T>(work: Promise<T>, { timeout_ms, late, signal, onLeftover }: Limits<T>): Promise<T> {
+export function within<T>(work: Promise<T>, { timeout_ms, late, signal }: Limits): Promise<T> {
   return new Promise((resolve, reject) => {
     let over = false;
     const settle = (act: () => void): void => {
@@ -35,7 +33,6 @@ export function within<T>(work: Promise<T>, { timeout_ms, late, signal, onLeftov
           }, timeout_ms);
     work.then(
       value => {
-        if (over) onLeftover?.(value);
         settle(() => {
           resolve(value);
         });

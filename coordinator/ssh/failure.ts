@@ -33,8 +33,9 @@ const REASONS: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'it does not answer; check that it is awake',
 };
 
-export function unreachable(host: string, address: string, cause: unknown): CcliError {
-  const why = REASONS[codeOf(cause) ?? ''] ?? 'check that it is awake, and its name, port and network';
+export function unreachable(host: string, address: string, cause: unknown, known?: string): CcliError {
+  const why =
+    known ?? REASONS[codeOf(cause) ?? ''] ?? 'check that it is awake, and its name, port and network';
   return new CcliError('ssh_unreachable', `${host} (${address}) cannot be reached over SSH: ${why}.`, {
     cause,
   });

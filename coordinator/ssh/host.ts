@@ -38,6 +38,9 @@ export class Host implements SshHost {
   readonly #circuit: Circuit;
   readonly #pool: Pool;
   readonly #running = new Set<RemoteProcess>();
+  readonly #opening = new Set<Promise<RemoteProcess>>();
+  /** Ends of commands that nobody waits for any more. */
+  readonly #leftovers = new Set<Promise<void>>();
   #handshakes = 0;
   #failures = 0;
 
@@ -114,7 +117,13 @@ export class Host implements SshHost {
   /** What runs is killed first, as far as the host lets us. */
   async close(): Promise<void> {
     this.#pool.shut();
-    const killed = Promise.allSettled([...this.#running].map(process => process.kill()));
+    const killed = Promise.allSettled([
+      ...[...this.#running].map(process => process.kill()),
+      ...[...this.#opening].map(async opening => {
+        await (await opening).kill();
+      }),
+      ...this.#leftovers,
+    ]);
     await within(killed, { timeout_ms: CLOSE_TIMEOUT_MS, late: () => new CcliError('ssh_timeout') }).catch(
       (error: unknown) => {
         this.#log.warn('ssh_kill_failed', { host: this.name, ...errorFields(error) });
@@ -124,13 +133,19 @@ export class Host implements SshHost {
   }
 
   async #open(command: RemoteCommand, signal: AbortSignal): Promise<RemoteProcess> {
-    const process = await openCommand(command, {
+    const opening = openCommand(command, {
       host: this.name,
       pool: this.#pool,
       log: this.#log,
       signal,
       kill_timeout_ms: KILL_TIMEOUT_MS,
+      onLeftover: gone => {
+        this.#leftovers.add(gone);
+        void gone.then(() => this.#leftovers.delete(gone));
+      },
     });
+    this.#opening.add(opening);
+    const process = await opening.finally(() => this.#opening.delete(opening));
     this.#running.add(process);
     const forget = (): void => {
       this.#running.delete(process);
@@ -154,7 +169,7 @@ export class Host implements SshHost {
     const { settings } = this.#options;
     try {
       signal.throwIfAborted();
-      const route = await this.#route();
+      const route = await this.#route(signal);
       const link = await openLink(route, {
         keyring: this.#keyring,
         timeout_ms: settings.connect_timeout,
@@ -170,8 +185,8 @@ export class Host implements SshHost {
   }
 
   /** Read anew for each connection: who mends the configuration need not start us again. */
-  #route(): Promise<readonly ClientConfig[]> {
-    return resolveRoute(this.name, this.#options);
+  #route(signal?: AbortSignal): Promise<readonly ClientConfig[]> {
+    return resolveRoute(this.name, { ...this.#options, ...(signal !== undefined && { signal }) });
   }
 }
 

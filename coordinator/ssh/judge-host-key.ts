@@ -11,7 +11,8 @@ export type HostKeyVerdict =
   | { readonly kind: 'authority'; readonly by: KnownHost };
 
 /**
- * @param names the first one decides; the second, the host without its port, can only confirm, as with OpenSSH
+ * @param names the first one decides; the second, the host without its port, confirms where the first has no key, as with
+ *   OpenSSH: what listens at another port may be another machine
  * @param type and key as the host shows them, the key in base64
  */
 export function judgeHostKey(
@@ -28,8 +29,8 @@ export function judgeHostKey(
   const revoked = [...here, ...elsewhere].find(entry => entry.marker === 'revoked' && isSame(entry));
   if (revoked !== undefined) return { kind: 'revoked', by: revoked };
   const plain = (entry: KnownHost): boolean => entry.marker === undefined;
-  if ([...here, ...elsewhere].some(entry => plain(entry) && isSame(entry))) return { kind: 'known' };
   const known = here.filter(plain);
+  if ((known.length === 0 ? elsewhere.filter(plain) : known).some(isSame)) return { kind: 'known' };
   const [first, ...rest] = [
     ...known.filter(entry => entry.type === type),
     ...known.filter(entry => entry.type !== type),

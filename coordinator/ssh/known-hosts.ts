@@ -27,14 +27,16 @@ export function parseKnownHosts(text: string, file: string): readonly KnownHost[
     const marker = MARKERS[first];
     if (first.startsWith('@') && marker === undefined) return [];
     const [hosts, type, key] = marker === undefined ? fields : fields.slice(1);
-    if (hosts === undefined || type === undefined || key === undefined || typeOf(key) !== type) return [];
-    return [{ marker, hosts, type, key, file, line: index + 1 }];
+    if (hosts === undefined || type === undefined || key === undefined) return [];
+    const bytes = Buffer.from(key, 'base64');
+    if (typeOf(bytes) !== type) return [];
+    // One key can be written in more ways than one; a revoked one must not slip through by that.
+    return [{ marker, hosts, type, key: bytes.toString('base64'), file, line: index + 1 }];
   });
 }
 
 /** The type that a key names itself. */
-function typeOf(key: string): string | undefined {
-  const bytes = Buffer.from(key, 'base64');
+function typeOf(bytes: Buffer): string | undefined {
   if (bytes.length < 4) return undefined;
   return bytes.toString('latin1', 4, 4 + bytes.readUInt32BE(0));
 }

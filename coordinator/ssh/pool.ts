@@ -79,12 +79,17 @@ export class Pool {
   }
 
   /**
-   * A session, opened by `open` on some connection.
+   * A session, opened by `open` on some connection. When that fails and leaves something behind, it may keep the session
+   * until that is gone.
    *
    * @throws CcliError `ssh_channel_refused` when even a connection of its own takes none; whatever `connect` throws
    */
   async session<T>(
-    open: (connection: Connection, signal: AbortSignal) => Promise<T>,
+    open: (
+      connection: Connection,
+      signal: AbortSignal,
+      keep: (until: Promise<unknown>) => void,
+    ) => Promise<T>,
     { signal, urgent = false }: AskOptions,
   ): Promise<Session<T>> {
     const number = (this.#asked += 1);
@@ -92,16 +97,22 @@ export class Pool {
     for (;;) {
       const connection = await this.#connection(number, urgent, signal);
       let released = false;
+      let kept: Promise<unknown> = Promise.resolve();
       const release = (): void => {
         if (released) return;
         released = true;
-        void connection.caughtUp().then(() => {
-          connection.release();
-          this.#serve();
-        });
+        void kept
+          .then(() => connection.caughtUp())
+          .then(() => {
+            connection.release();
+            this.#serve();
+          });
+      };
+      const keep = (until: Promise<unknown>): void => {
+        kept = until.catch(() => undefined);
       };
       try {
-        return { channel: await open(connection, signal), connection, release };
+        return { channel: await open(connection, signal, keep), connection, release };
       } catch (error) {
         if (!(error instanceof Refusal)) {
           release();

@@ -99,7 +99,7 @@ function forward(
   };
   source.on('data', (chunk: Buffer) => {
     push(marker.take(chunk));
-    if (marker.pid !== undefined) onMark();
+    if (marker.leader !== undefined) onMark();
   });
   source.once('end', () => {
     push(marker.rest());

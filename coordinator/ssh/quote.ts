@@ -26,9 +26,14 @@ export const commandLine = (argv: readonly string[]): string => argv.map(quote).
  * leader of a process group of its own, and `exec` keeps it that: so the process is also the group. What a login shell
  * prints by itself comes before that line and can be told from what the command says.
  *
+ * Where Linux tells it, the line has the boot of the host and the state of the process too, with the moment it began: by
+ * those it is told from a later one of the same number.
+ *
  * A channel that was closed meanwhile breaks the first `echo`, and the command never starts.
  */
-const BECOME = 'echo "$0 $$" || exit 126; echo "$0 $$" >&2; exec "$@"';
+const BECOME =
+  '{ read -r ccli_boot </proc/sys/kernel/random/boot_id; read -r ccli_stat </proc/$$/stat; } 2>/dev/null; ' +
+  'echo "$0 $$ $ccli_boot $ccli_stat" || exit 126; echo "$0 $$" >&2; exec "$@"';
 
 /** @param mark not used by anything the host prints */
 export const markedCommandLine = (mark: string, argv: readonly string[]): string =>

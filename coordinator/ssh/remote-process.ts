@@ -2,7 +2,7 @@
 import type { ClientChannel } from 'ssh2';
 import type { Connection } from './connection.ts';
 import { connectionLost } from './failure.ts';
-import { Marker } from './marker.ts';
+import { type Leader, Marker } from './marker.ts';
 import { ProcessErrors, ProcessStream } from './process-stream.ts';
 import type { RemoteProcess } from './ssh.ts';
 
@@ -11,7 +11,7 @@ interface Options {
   readonly mark: string;
   readonly connection: Connection;
   /** Ends the process group of this leader. Does not fail because the group is gone. */
-  readonly killGroup: (pid: number) => Promise<void>;
+  readonly killGroup: (leader: Leader) => Promise<void>;
 }
 
 /** A login shell may take its time before it comes to the command. */
@@ -73,7 +73,7 @@ export function remoteProcess(
     await marked;
     clearTimeout(timer);
     try {
-      if (!over && marker.pid !== undefined) await killGroup(marker.pid);
+      if (!over && marker.leader !== undefined) await killGroup(marker.leader);
       killed = true;
       const last = setTimeout(settle, LAST_WORD_MS);
       channel.once('close', () => {

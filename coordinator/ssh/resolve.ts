@@ -1,15 +1,13 @@
 /** Asks the user's own SSH configuration about a host, through `ssh -G`. */
-import { execFile } from 'node:child_process';
 import { homedir, userInfo } from 'node:os';
-import { promisify } from 'node:util';
 import type { Environment } from '../../protocol/daemon/settings.ts';
 import { CcliError } from '../../protocol/errors.ts';
+import { askSsh, type SshAnswer } from './ask-ssh.ts';
 import { type ClientConfig, readConfig } from './client-config.ts';
-import { codeOf, seconds } from './failure.ts';
+import { seconds } from './failure.ts';
 import { type HostName, parseHostName } from './host-name.ts';
 import type { SshClientSettings } from './settings.ts';
 
-const run = promisify(execFile);
 /** `Match exec` and `CanonicalizeHostname` in a configuration may take their time. */
 const TIMEOUT_MS = 15_000;
 const JUMPS_MAX = 8;
@@ -17,6 +15,7 @@ const JUMPS_MAX = 8;
 export interface ResolveOptions {
   readonly settings: Pick<SshClientSettings, 'config_file' | 'identity_files' | 'known_hosts_files'>;
   readonly environment: Environment;
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -48,7 +47,7 @@ export async function resolveRoute(name: string, options: ResolveOptions): Promi
 export async function resolveHost(name: string, options: ResolveOptions): Promise<ClientConfig> {
   const { settings, environment } = options;
   const parsed = parseHostName(name);
-  const text = (await askSsh(name, parsed, options)) ?? withoutSsh(parsed);
+  const text = (await configOf(name, parsed, options)) ?? withoutSsh(parsed);
   return readConfig(text, {
     name,
     home: environment['HOME'] ?? homedir(),
@@ -60,10 +59,10 @@ export async function resolveHost(name: string, options: ResolveOptions): Promis
 }
 
 /** Undefined where there is no `ssh`. */
-async function askSsh(
+async function configOf(
   name: string,
   { user, host, port }: HostName,
-  { settings, environment }: ResolveOptions,
+  { settings, environment, signal }: ResolveOptions,
 ): Promise<string | undefined> {
   const argv = [
     '-G',
@@ -73,29 +72,18 @@ async function askSsh(
     '--',
     host,
   ];
-  try {
-    const { stdout } = await run('ssh', argv, {
-      env: environment,
-      timeout: TIMEOUT_MS,
-      maxBuffer: 1024 * 1024,
-    });
-    return stdout;
-  } catch (cause) {
-    if (codeOf(cause) === 'ENOENT') return undefined;
-    throw new CcliError(
-      'ssh_config_unsupported',
-      `ssh cannot make sense of its configuration for ${name}: ${whyOf(cause)}`,
-      {
-        cause,
-      },
-    );
-  }
+  const answer = await askSsh(argv, { environment, timeout_ms: TIMEOUT_MS, signal });
+  if (answer === undefined || answer.code === 0) return answer?.stdout;
+  throw new CcliError(
+    'ssh_config_unsupported',
+    `ssh cannot make sense of its configuration for ${name}: ${whyOf(answer)}`,
+  );
 }
 
-function whyOf(error: unknown): string {
-  if (error instanceof Error && 'killed' in error && error.killed === true)
+function whyOf({ code, stderr }: SshAnswer): string {
+  if (code === undefined)
     return `\`ssh -G\` did not end within ${seconds(TIMEOUT_MS)}; look for a \`Match exec\` that hangs.`;
-  const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : '';
+  const said = stderr.trim();
   return said === '' ? '`ssh -G` failed; run it to see more.' : said;
 }
 

@@ -5,7 +5,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import ssh2 from 'ssh2';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { findSshd, makeKey } from '../../support/sshd.ts';
+import { makeKey, needsSshd } from '../../support/sshd.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 import { waitFor } from '../../support/wait.ts';
 import { tcpProxy } from './tcp-proxy.ts';
@@ -58,7 +58,8 @@ async function serverThat(answer: (socket: Socket) => void): Promise<number> {
   return address.port;
 }
 
-describe.skipIf((await findSshd()) === undefined)('when the line breaks, needs sshd', () => {
+describe('when the line breaks', () => {
+  needsSshd('a real one is spoken to');
   test('with the server killed in the middle of a command, it says so, and the next one finds the server back', async () => {
     const { sshd, host, ssh } = await testHost();
     const process = await host.open({ argv: ['cat'] }, live());
@@ -85,6 +86,18 @@ describe.skipIf((await findSshd()) === undefined)('when the line breaks, needs s
     proxy.restore();
     expect((await sh(host, 'echo two')).stdout).toBe('two\n');
     expect(ssh.counts()).toMatchObject([{ connections: 1, handshakes: 2 }]);
+  });
+
+  test('past the number of those who may be signing in at once, that number is named as a reason', async () => {
+    const { sshd, host } = await testHost({ sshd: { settings: ['MaxStartups 1:100:1'] } });
+    const other = connect(sshd.port, '127.0.0.1');
+    onTestFinished(() => {
+      other.destroy();
+    });
+    await once(other, 'data');
+    const error = await failureOf(host.probe(live()));
+    expect(error.code).toBe('ssh_unreachable');
+    expect(error.message).toContain('MaxStartups');
   });
 
   test('for a moment only, a command that is just asked for waits for it', async () => {

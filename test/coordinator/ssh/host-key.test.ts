@@ -3,7 +3,7 @@ import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { findSshd, makeKey } from '../../support/sshd.ts';
+import { makeKey, needsSshd } from '../../support/sshd.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 import { failureOf, live, sh, testHost } from './test-ssh.ts';
 
@@ -14,7 +14,8 @@ async function fingerprintOf(public_key_file: string): Promise<string> {
   return stdout.split(' ')[1] ?? '';
 }
 
-describe.skipIf((await findSshd()) === undefined)('the key of a host, needs sshd', () => {
+describe('the key of a host', () => {
+  needsSshd('a real one is spoken to');
   test('that is known is accepted, and named with its fingerprint', async () => {
     const { sshd, host } = await testHost();
     const { host_key } = await host.probe(live());

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { findSshd, type TestSshd, testSshd } from '../../support/sshd.ts';
+import { needsSshd, type TestSshd, testSshd } from '../../support/sshd.ts';
 import { waitFor } from '../../support/wait.ts';
 import { failureOf, live, sh, testSsh } from './test-ssh.ts';
 
@@ -17,7 +17,8 @@ async function gateAndInner(
   return { gate, inner, config_file };
 }
 
-describe.skipIf((await findSshd()) === undefined)('a host behind another one, needs sshd', () => {
+describe('a host behind another one', () => {
+  needsSshd('a real one is spoken to');
   test('is reached through it, with settings, key and check of its own for each', async () => {
     const { gate, inner, config_file } = await gateAndInner();
     const ssh = testSsh(config_file);

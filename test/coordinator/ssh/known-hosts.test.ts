@@ -86,6 +86,16 @@ describe('the key that a host shows is', () => {
     // A line without the port confirms, as it does for OpenSSH.
     ['known', `walnut ssh-ed25519 ${ED}`, ['[walnut]:2222', 'walnut']],
     ['unknown', `walnut ssh-ed25519 ${ED2}`, ['[walnut]:2222', 'walnut']],
+    // The port has a key of its own: another machine's may be known without it.
+    ['changed', `[walnut]:2222 ssh-ed25519 ${ED2}\nwalnut ssh-ed25519 ${ED}`, ['[walnut]:2222', 'walnut']],
+    ['known', `[walnut]:2222 ssh-ed25519 ${ED}\nwalnut ssh-ed25519 ${ED2}`, ['[walnut]:2222', 'walnut']],
+    [
+      'revoked',
+      `[walnut]:2222 ssh-ed25519 ${ED}\n@revoked walnut ssh-ed25519 ${ED}`,
+      ['[walnut]:2222', 'walnut'],
+    ],
+    ['revoked', `walnut ssh-ed25519 ${ED}\n@revoked * ssh-ed25519 ${ED}==`, ['walnut']],
+    ['known', `walnut ssh-ed25519 ${ED}\r\n`, ['walnut']],
     ['unknown', `hazel ssh-ed25519 ${ED}`, ['walnut']],
     ['unknown', '', ['walnut']],
     ['changed', `walnut ssh-ed25519 ${ED2}`, ['walnut']],

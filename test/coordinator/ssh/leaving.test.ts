@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { built } from '../../support/built.ts';
-import { findSshd, testSshd } from '../../support/sshd.ts';
+import { needsSshd, testSshd } from '../../support/sshd.ts';
 
 const run = promisify(execFile);
 
@@ -22,7 +22,8 @@ const program = (config_file: string): string => `
   process.stdout.write(stdout);
 `;
 
-describe.skipIf((await findSshd()) === undefined)('a process that is done, needs sshd', () => {
+describe('a process that is done', () => {
+  needsSshd('a real one is spoken to');
   test('ends, though a connection is kept for later', async () => {
     const { config_file } = await testSshd();
     const argv = ['--input-type=module', '-e', program(config_file)];

@@ -3,11 +3,12 @@ import { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { describe, expect, test } from 'vitest';
-import { findSshd } from '../../support/sshd.ts';
+import { needsSshd } from '../../support/sshd.ts';
 import { waitFor } from '../../support/wait.ts';
 import { live, sessionsOver, testHost } from './test-ssh.ts';
 
-describe.skipIf((await findSshd()) === undefined)('an open command, needs sshd', () => {
+describe('an open command', () => {
+  needsSshd('a real one is spoken to');
   test('answers while its input is still open', async () => {
     const { host } = await testHost();
     const process = await host.open({ argv: ['cat'] }, live());

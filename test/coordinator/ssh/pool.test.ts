@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { findSshd } from '../../support/sshd.ts';
+import { needsSshd } from '../../support/sshd.ts';
 import { waitFor } from '../../support/wait.ts';
 import { failureOf, live, sessionsOver, sh, soon, testHost, testSsh } from './test-ssh.ts';
 
 const HOLD = ['cat'];
 
-describe.skipIf((await findSshd()) === undefined)('sessions on a host, needs sshd', () => {
+describe('sessions on a host', () => {
+  needsSshd('a real one is spoken to');
   test('of fifty commands at once all come to their end, over two connections', async () => {
     const { host, ssh } = await testHost();
     const numbers = Array.from({ length: 50 }, (_, index) => index);

@@ -65,8 +65,8 @@ describe.each(['sh', 'dash', 'bash', 'zsh', 'fish', 'tcsh'])('in %s', shell => {
     ]);
     const { stdout, stderr } = await run(shell, ['-c', line]);
     const [mark, said = ''] = stdout.split('\n');
-    expect(mark).toMatch(/^mark \d+$/);
-    expect(stderr).toBe(`${mark ?? ''}\n`);
+    expect(mark).toMatch(/^mark (\d+) [0-9a-f-]{36} \1 \(sh\) /);
+    expect(stderr).toBe(`${mark?.split(' ').slice(0, 2).join(' ') ?? ''}\n`);
     expect(JSON.parse(said)).toEqual(argv);
   });
 });

@@ -1,9 +1,12 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { findOnPath } from '../../../coordinator/embedded/executable.ts';
 import { resolveHost, resolveRoute } from '../../../coordinator/ssh/resolve.ts';
+import { CcliError } from '../../../protocol/errors.ts';
+import { readPids, runs } from '../../support/running.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
+import { waitFor } from '../../support/wait.ts';
 import { failureOf } from './test-ssh.ts';
 
 async function written(...lines: readonly string[]) {
@@ -17,7 +20,12 @@ async function written(...lines: readonly string[]) {
   };
 }
 
-describe.skipIf((await findOnPath('ssh', process.env)) === undefined)('with ssh', () => {
+describe('with ssh', () => {
+  beforeEach(async ({ skip }) => {
+    if ((await findOnPath('ssh', process.env)) === undefined)
+      skip('needs ssh: it reads its own configuration');
+  });
+
   test('the configuration of the user decides, with its patterns and includes', async () => {
     const options = await written('Include other', 'Host w*', '  User bob', '  Port 2222');
     await writeFile(join(options.directory, 'other'), 'Host walnut\n  HostName 192.0.2.7\n');
@@ -31,6 +39,21 @@ describe.skipIf((await findOnPath('ssh', process.env)) === undefined)('with ssh'
       user: 'bob',
       port: 2222,
     });
+  });
+
+  test('one that hangs is ended with all that it has started, as soon as nobody waits for it', async () => {
+    const options = await written();
+    const file = join(options.directory, 'pid');
+    await writeFile(
+      options.settings.config_file,
+      `Match exec "echo $$ >${file}; sleep 600; true"\n  User bob\n`,
+    );
+    const stop = new AbortController();
+    const outcome = failureOf(resolveHost('walnut', { ...options, signal: stop.signal }));
+    const [pid = 0] = await readPids(file);
+    stop.abort(new CcliError('cancelled'));
+    expect((await outcome).code).toBe('cancelled');
+    await waitFor(() => !runs(pid), { what: 'its end' });
   });
 
   test('what stands in the name wins', async () => {

@@ -1,10 +1,11 @@
 import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { findSshd } from '../../support/sshd.ts';
+import { needsSshd } from '../../support/sshd.ts';
 import { failureOf, live, sessionsOver, sh, soon, testHost } from './test-ssh.ts';
 
-describe.skipIf((await findSshd()) === undefined)('a command on a host, needs sshd', () => {
+describe('a command on a host', () => {
+  needsSshd('a real one is spoken to');
   test('gives back its code, stdout and stderr', async () => {
     const { host } = await testHost();
     const argv = ['sh', '-c', 'echo out; echo err >&2; exit 3'];

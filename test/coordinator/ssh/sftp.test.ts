@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { RemoteFiles } from '../../../coordinator/ssh/ssh.ts';
-import { findSshd } from '../../support/sshd.ts';
+import { needsSshd } from '../../support/sshd.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 import { waitFor } from '../../support/wait.ts';
 import { failureOf, live, sessionsOver, testHost } from './test-ssh.ts';
@@ -34,7 +34,8 @@ async function hostFiles(): Promise<{
   return { home: sshd.home, use: work => host.sftp(work, live()) };
 }
 
-describe.skipIf((await findSshd()) === undefined)('files on a host, needs sshd', () => {
+describe('files on a host', () => {
+  needsSshd('a real one is spoken to');
   test('arrive as they are, with their mode, and come back', async () => {
     const { home, use } = await hostFiles();
     const bytes = randomBytes(5_000_000);

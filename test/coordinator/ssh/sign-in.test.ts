@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { findSshd, makeKey, type TestSshd } from '../../support/sshd.ts';
+import { makeKey, needsSshd, type TestSshd } from '../../support/sshd.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 import { waitFor } from '../../support/wait.ts';
 import { failureOf, live, sh, testHost, testSsh } from './test-ssh.ts';
@@ -44,7 +44,8 @@ async function testAgent(...key_files: readonly string[]): Promise<string> {
   return socket;
 }
 
-describe.skipIf((await findSshd()) === undefined)('signing in, needs sshd', () => {
+describe('signing in', () => {
+  needsSshd('a real one is spoken to');
   test.each(['ed25519', 'ecdsa', 'rsa'])('with a key file of type %s', async type => {
     const { sshd, host } = await testHost();
     await useKey(sshd, type);

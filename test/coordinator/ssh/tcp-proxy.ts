@@ -14,10 +14,14 @@ export interface TcpProxy {
   readonly restore: () => void;
   /** Nothing arrives any more in either direction, and nobody is told. */
   readonly silence: () => void;
+  /** Lets the server say one more thing; what comes after it waits until `letGo`. */
+  readonly holdAfterNext: () => void;
+  readonly letGo: () => void;
 }
 
 export async function tcpProxy(to: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
+  const servers = new Set<Socket>();
   let refusing = false;
   let silent = false;
   let taken = 0;
@@ -30,6 +34,7 @@ export async function tcpProxy(to: number): Promise<TcpProxy> {
     }
     taken += 1;
     const far = connect({ port: to, host: '127.0.0.1', noDelay: true });
+    servers.add(far);
     for (const [from, into] of [
       [near, far],
       [far, near],
@@ -42,6 +47,7 @@ export async function tcpProxy(to: number): Promise<TcpProxy> {
         .on('error', () => undefined)
         .on('close', () => {
           sockets.delete(from);
+          servers.delete(from);
           into.destroy();
         });
     }
@@ -69,6 +75,12 @@ export async function tcpProxy(to: number): Promise<TcpProxy> {
     },
     silence: () => {
       silent = true;
+    },
+    holdAfterNext: () => {
+      for (const socket of servers) socket.once('data', () => socket.pause());
+    },
+    letGo: () => {
+      for (const socket of servers) socket.resume();
     },
   };
 }
