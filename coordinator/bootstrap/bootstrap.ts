@@ -133,7 +133,7 @@ async function setUp(
   return work;
 }
 
-const RESTARTS: ReadonlySet<string> = new Set(['configure', 'switch', 'service']);
+const RESTARTS: ReadonlySet<string> = new Set(['upload', 'configure', 'switch', 'service']);
 
 async function takeBack(
   open: OpenSite | undefined,

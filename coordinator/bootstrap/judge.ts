@@ -73,14 +73,18 @@ export const judge = (facts: HostFacts, wanted: Wanted): readonly Finding[] =>
 function judgeSystemd({ systemd, may_be_root, user }: HostFacts, { service }: Wanted): Verdict {
   const { version } = systemd;
   if (service === 'none') return skipped('No unit is asked for.');
-  if (!systemd.system)
-    return fail(
+  if (!systemd.system) {
+    const says =
       version === undefined
         ? 'The host has no systemd.'
-        : `systemd ${version} is installed, and does not run this host.`,
-      'Ask for no unit, and start the node-agent by other means.',
-      { code: 'host_not_ready' },
-    );
+        : `systemd ${version} is installed, and does not run this host.`;
+    return service === undefined
+      ? warn(
+          says,
+          '`ccli bootstrap` starts a process there, which nothing starts again when it ends or the host restarts.',
+        )
+      : fail(says, 'Use --service process there.', { code: 'host_not_ready' });
+  }
   const named = version === undefined ? 'systemd' : `systemd ${version}`;
   if (service === 'system')
     return may_be_root
@@ -106,10 +110,12 @@ function judgeSystemd({ systemd, may_be_root, user }: HostFacts, { service }: Wa
 function judgeGemini({ gemini, node, nvm_dir }: HostFacts, wanted: Wanted): Verdict {
   if (wanted.gemini === false) return skipped('No agent there uses gemini.');
   if (gemini !== undefined) return ok(`gemini ${gemini.version ?? 'of an unknown version'}, ${gemini.path}.`);
-  const under =
-    nvm_dir !== undefined && node?.from === 'nvm' ? `. ${nvm_dir}/nvm.sh && nvm use ${node.version} && ` : '';
+  // Each Node of nvm has its own: also one that is still to be installed.
+  const version = node?.version ?? wanted.node_version;
+  const of_nvm = node === undefined ? version !== undefined : node.from === 'nvm';
+  const under = nvm_dir !== undefined && of_nvm ? `. ${nvm_dir}/nvm.sh && nvm use ${version ?? ''} && ` : '';
   return fail(
-    `gemini is not installed${node === undefined ? '' : ` under Node ${node.version}`}.`,
+    `gemini is not installed${version === undefined ? '' : ` under Node ${version}`}.`,
     `Install it there: \`${under}npm install -g @google/gemini-cli\`.`,
     { code: 'cli_missing' },
   );
@@ -123,7 +129,7 @@ function judgeSignIn({ sign_in }: HostFacts, wanted: Wanted): Verdict {
   const lasting = keys.filter(key => key !== 'environment');
   if (lasting.length > 0) return ok(`A key is there: ${lasting.join(', ')}.`);
   const bring =
-    'Write a line GEMINI_API_KEY=… into ~/.gemini/.env there, or have `ccli bootstrap` bring a key.';
+    'Write a line GEMINI_API_KEY=… into ~/.gemini/.env there, or bring a key with `ccli bootstrap --gemini-api-key-file FILE`.';
   if (auth_type !== undefined && auth_type !== 'gemini-api-key')
     return login_files.length > 0 || !auth_type.startsWith('oauth')
       ? warn(`gemini is set to sign in by ${auth_type}; whether that works shows when it is asked.`, bring)

@@ -20,6 +20,11 @@ interface AddressCheck {
 
 /** @throws CcliError `config_invalid` */
 export function checkNatsAddress({ url, host, same_machine }: AddressCheck): void {
+  if (url.includes('@'))
+    throw new CcliError(
+      'config_invalid',
+      'The NATS address has credentials in it, and none are taken from there; bring them to the host in a file, with --nats-token-file or --credentials.',
+    );
   const problem = addressProblem(url);
   if (problem !== undefined) throw new CcliError('config_invalid', problem);
   if (!isLoopbackAddress(url) || same_machine) return;

@@ -76,6 +76,8 @@ export interface ConfigFacts {
   readonly state_dir: string | undefined;
   readonly drain_timeout_ms: number | undefined;
   readonly agents: readonly { readonly id: string; readonly agent_type: string }[];
+  /** As they are written there: in which agents work (`cwd`), and where they keep what is theirs (`home`). */
+  readonly directories: readonly string[];
   /** Of its first gemini agent. */
   readonly gemini?: GeminiSettings;
 }
@@ -101,6 +103,12 @@ export function readConfig(text: string): ConfigFacts {
       const agent_type = agent.get('agent_type');
       return typeof id === 'string' && typeof agent_type === 'string' ? [{ id, agent_type }] : [];
     }),
+    directories: agentsOf(document).flatMap(agent =>
+      ['cwd', 'home'].flatMap(setting => {
+        const directory = agent.get(setting);
+        return typeof directory === 'string' && directory !== '' ? [directory] : [];
+      }),
+    ),
     ...(gemini !== undefined && { gemini: geminiSettings(gemini) }),
   };
 }

@@ -71,6 +71,8 @@ export async function rollBack(options: RollBackOptions): Promise<RolledBack> {
 const asCcliError = (error: unknown): CcliError =>
   error instanceof CcliError ? error : new CcliError('bootstrap_failed', undefined, { cause: error });
 
-/** `~/.config/ccli/node-agent.yaml, the unit`: once each, however often it was changed. */
-export const namesOf = (left: readonly Pick<Change, 'what'>[]): string =>
-  [...new Set(left.map(({ what }) => what))].join(', ');
+/** `~/.config/ccli, the unit`: once each, however often it was changed, and nothing that lies below another of them. */
+export function namesOf(left: readonly Pick<Change, 'what'>[]): string {
+  const names = [...new Set(left.map(({ what }) => what))];
+  return names.filter(name => !names.some(other => name.startsWith(`${other}/`))).join(', ');
+}

@@ -14,7 +14,9 @@ interface FailedRun {
 export function rolledBackError({ host, step, error, changed, left }: FailedRun): CcliError {
   const known = error instanceof CcliError ? error : undefined;
   const code = known === undefined || known.code === 'internal' ? 'bootstrap_failed' : known.code;
-  const what = known?.message ?? 'something unforeseen went wrong.';
+  const said = known?.message ?? 'something unforeseen went wrong.';
+  // Words of another program need not end like a sentence.
+  const what = /[.!?)]$/.test(said) ? said : `${said}.`;
   const [first] = left;
   const state =
     first === undefined

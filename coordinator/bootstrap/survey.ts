@@ -177,8 +177,17 @@ async function serviceOf(
 ): Promise<Service> {
   const { shell, user, paths } = site;
   const { drain_timeout_ms } = plan.facts;
+  const directories = plan.facts.directories.map(directory => absolute(directory, paths.home));
   if (kind === 'process') return processService({ paths, drain_timeout_ms });
   if (kind === 'user') return userService({ bundle, user, paths, drain_timeout_ms });
   const { code } = await shell.ask('[ -e /dev/nvidiactl ] || [ -e /dev/kfd ]');
-  return systemService({ bundle, user, paths, state_dir, drain_timeout_ms, has_gpu: code === 0 });
+  return systemService({
+    bundle,
+    user,
+    paths,
+    state_dir,
+    directories,
+    drain_timeout_ms,
+    has_gpu: code === 0,
+  });
 }

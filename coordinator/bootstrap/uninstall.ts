@@ -109,7 +109,16 @@ async function serviceOf(
   const drain_timeout_ms = drainTimeout(text);
   const state_dir = stateOf({ paths }, record);
   if (record.service === 'system')
-    return systemService({ bundle, user, paths, state_dir, drain_timeout_ms, has_gpu: true });
+    // What it would write does not matter any more.
+    return systemService({
+      bundle,
+      user,
+      paths,
+      state_dir,
+      directories: [],
+      drain_timeout_ms,
+      has_gpu: false,
+    });
   if (record.service === 'user') return userService({ bundle, user, paths, drain_timeout_ms });
   return processService({ paths, drain_timeout_ms });
 }

@@ -60,18 +60,7 @@ export async function uploadBundle(
   bundle: Bundle,
   options: UploadOptions,
 ): Promise<'uploaded' | 'present'> {
-  const shell = createShell(host, options.signal);
-  const own = `${bundle.version}.partial-${randomBytes(4).toString('hex')}`;
-  const values = { base: options.base, version: bundle.version, own, node: options.node ?? 'node' };
-  const work: Work = {
-    host,
-    shell,
-    bundle,
-    options,
-    own,
-    versions: `${options.base}/versions`,
-    ask: (script, by = shell) => askHost(by, script, { values, timeout_ms: SCRIPT_TIMEOUT_MS }),
-  };
+  const work = workOf(host, bundle, options);
   const there = await look(work);
   if (there === 'whole') return 'present';
   try {
@@ -84,7 +73,28 @@ export async function uploadBundle(
   }
 }
 
-async function look({ ask, bundle, host }: Work): Promise<'whole' | 'damaged' | 'absent'> {
+type There = 'whole' | 'damaged' | 'absent';
+
+/** Changes nothing. @throws CcliError those of `SshHost.run`; `host_not_ready` as above */
+export const lookAtBundle = (host: SshHost, bundle: Bundle, options: UploadOptions): Promise<There> =>
+  look(workOf(host, bundle, options));
+
+function workOf(host: SshHost, bundle: Bundle, options: UploadOptions): Work {
+  const shell = createShell(host, options.signal);
+  const own = `${bundle.version}.partial-${randomBytes(4).toString('hex')}`;
+  const values = { base: options.base, version: bundle.version, own, node: options.node ?? 'node' };
+  return {
+    host,
+    shell,
+    bundle,
+    options,
+    own,
+    versions: `${options.base}/versions`,
+    ask: (script, by = shell) => askHost(by, script, { values, timeout_ms: SCRIPT_TIMEOUT_MS }),
+  };
+}
+
+async function look({ ask, bundle, host }: Work): Promise<There> {
   const answers = await ask(lookScript(bundle));
   if (answers.one('tool') === undefined)
     throw new CcliError(

@@ -121,12 +121,22 @@ test('a step that fails is taken back with all before it', async () => {
   expect(failed.code).not.toBe(0);
   expect(failed.stderr).toContain('putting everything back as it was');
   const left = await everything(to);
-  const isEmptyDirectory = (path: string): boolean =>
-    ['opt', 'etc', 'etc/ccli', 'usr/local/bin'].includes(path);
-  expect(left.filter(path => !before.includes(path) && !isEmptyDirectory(path))).toEqual([
-    'usr/local/lib/sysusers.d',
-    'usr/local/lib/tmpfiles.d',
+  // Which every host has.
+  const isEveryHosts = (path: string): boolean => ['opt', 'etc', 'usr/local/bin'].includes(path);
+  expect(left.filter(path => !before.includes(path) && !isEveryHosts(path))).toEqual([]);
+});
+
+test('--purge without --uninstall is refused', async () => {
+  const to = await temporaryDirectory();
+  const refused = await install(to, [
+    '--purge',
+    '--node',
+    process.execPath,
+    '--nats',
+    'nats://10.0.0.1:4222',
   ]);
+  expect(refused).toMatchObject({ code: 2, stderr: 'install.sh: --purge goes with --uninstall\n' });
+  expect(await readdir(to)).toEqual([]);
 });
 
 test('--dry-run tells what would be done and does nothing', async () => {

@@ -5,7 +5,7 @@ import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { expect, onTestFinished, test } from 'vitest';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import type { StepName } from '../../coordinator/bootstrap/step.ts';
 import type { Bundle } from '../../coordinator/bundle/bundle.ts';
 import { readBundle } from '../../coordinator/bundle/read.ts';
@@ -16,6 +16,9 @@ import { listing } from '../support/listing.ts';
 import { findSshd } from '../support/sshd.ts';
 
 const needs_sshd = (await findSshd()) === undefined;
+beforeEach(({ skip }) => {
+  if (needs_sshd) skip('needs sshd: a host is bootstrapped over a real one');
+});
 const run = promisify(execFile);
 const SLOW = { timeout: 180_000 };
 
@@ -33,7 +36,7 @@ async function failure(host: BareHost, work: () => Promise<unknown>): Promise<Cc
   return error;
 }
 
-test.skipIf(needs_sshd)('a host key that nobody knows is refused, with where to look', SLOW, async () => {
+test('a host key that nobody knows is refused, with where to look', SLOW, async () => {
   const host = await bareHost();
   await writeFile(host.sshd.known_hosts_file, '');
   const error = await failure(host, () => host.run());
@@ -41,79 +44,67 @@ test.skipIf(needs_sshd)('a host key that nobody knows is refused, with where to 
   expect(error.message).toContain('Step "connect" on walnut');
 });
 
-test.skipIf(needs_sshd)('a host that shows another key is refused', SLOW, async () => {
+test('a host that shows another key is refused', SLOW, async () => {
   const host = await bareHost();
   await host.sshd.restart({ new_key: true });
   const error = await failure(host, () => host.run());
   expect(error.code).toBe('ssh_host_key_changed');
 });
 
-test.skipIf(needs_sshd)('a Node version that is not there is told with those that are', SLOW, async () => {
+test('a Node version that is not there is told with those that are', SLOW, async () => {
   const host = await bareHost();
   const error = await failure(host, () => host.run({ wishes: { node_version: 'v22.17.0' } }));
   expect(error.code).toBe('node_version_missing');
   expect(error.message).toContain('v22.14.0');
 });
 
-test.skipIf(needs_sshd)('a host without gemini is told how to get it', SLOW, async () => {
+test('a host without gemini is told how to get it', SLOW, async () => {
   const host = await bareHost({ gemini: [] });
   const error = await failure(host, () => host.run());
   expect(error.code).toBe('cli_missing');
   expect(error.message).toContain('npm install -g @google/gemini-cli');
 });
 
-test.skipIf(needs_sshd)(
-  'a NATS that the host does not reach is told before anything is done',
-  SLOW,
-  async () => {
-    const host = await bareHost();
-    const error = await failure(host, () => host.run({ wishes: { nats_url: 'nats://127.0.0.1:1' } }));
-    expect(error.code).toBe('nats_unreachable');
-    expect(error.message).toContain('Step "check"');
-    expect(error.message).toContain('Nothing was changed');
-  },
-);
+test('a NATS that the host does not reach is told before anything is done', SLOW, async () => {
+  const host = await bareHost();
+  const error = await failure(host, () => host.run({ wishes: { nats_url: 'nats://127.0.0.1:1' } }));
+  expect(error.code).toBe('nats_unreachable');
+  expect(error.message).toContain('Step "check"');
+  expect(error.message).toContain('Nothing was changed');
+});
 
-test.skipIf(needs_sshd)('an address that means another machine there is refused', SLOW, async () => {
+test('an address that means another machine there is refused', SLOW, async () => {
   const host = await bareHost();
   const error = await failure(host, () => host.run({ own_boot_id: 'that of another machine' }));
   expect(error.code).toBe('config_invalid');
   expect(error.message).toContain('--nats-url');
 });
 
-test.skipIf(needs_sshd)(
-  'an agent that never advertises is taken away again, with its last words told',
-  SLOW,
-  async () => {
-    const host = await bareHost();
-    const error = await failure(host, () =>
-      host.run({
-        wishes: {
-          patience_ms: 6_000,
-          config: `prefix: elsewhere\nagents:\n  - {id: walnut-gemini, agent_type: cli_gemini, env_files: {GEMINI_API_KEY: credential:gemini-api-key}}\n`,
-        },
-      }),
-    );
-    expect(error.code).toBe('bootstrap_failed');
-    expect(error.message).toContain('Step "advert" on walnut');
-    expect(error.message).toContain('What was done is taken back');
-    expect(String(error.cause)).toContain('connected');
-  },
-);
+test('an agent that never advertises is taken away again, with its last words told', SLOW, async () => {
+  const host = await bareHost();
+  const error = await failure(host, () =>
+    host.run({
+      wishes: {
+        patience_ms: 6_000,
+        config: `prefix: elsewhere\nagents:\n  - {id: walnut-gemini, agent_type: cli_gemini, env_files: {GEMINI_API_KEY: credential:gemini-api-key}}\n`,
+      },
+    }),
+  );
+  expect(error.code).toBe('bootstrap_failed');
+  expect(error.message).toContain('Step "advert" on walnut');
+  expect(error.message).toContain('What was done is taken back');
+  expect(String(error.cause)).toContain('connected');
+});
 
-test.skipIf(needs_sshd)(
-  'a key that the model refuses fails the canary, and nothing stays',
-  SLOW,
-  async () => {
-    const host = await bareHost();
-    host.stub.answer(() => refusals.keyInvalid);
-    const error = await failure(host, () => host.run());
-    expect(error.message).toContain('Step "canary" on walnut');
-    expect(error.code).toBe('auth_refused');
-  },
-);
+test('a key that the model refuses fails the canary, and nothing stays', SLOW, async () => {
+  const host = await bareHost();
+  host.stub.answer(() => refusals.keyInvalid);
+  const error = await failure(host, () => host.run());
+  expect(error.message).toContain('Step "canary" on walnut');
+  expect(error.code).toBe('auth_refused');
+});
 
-test.skipIf(needs_sshd)('interrupted, it takes back what it has done', SLOW, async () => {
+test('interrupted, it takes back what it has done', SLOW, async () => {
   const host = await bareHost();
   const interrupt = new AbortController();
   const error = await failure(host, () =>
@@ -129,7 +120,7 @@ test.skipIf(needs_sshd)('interrupted, it takes back what it has done', SLOW, asy
   expect(error.code).toBe('cancelled');
 });
 
-test.skipIf(needs_sshd)('two at once: the second is refused, the first goes on', SLOW, async () => {
+test('two at once: the second is refused, the first goes on', SLOW, async () => {
   const host = await bareHost();
   const second: unknown[] = [];
   const first = await host.run({
@@ -173,36 +164,32 @@ const STEPS: readonly StepName[] = [
   'canary',
 ];
 
-test.skipIf(needs_sshd).each(STEPS)(
-  'the connection breaks at step %s: it comes back and clears up',
-  SLOW,
-  async step => {
-    const host = await bareHost();
-    const broken: Promise<void>[] = [];
-    const error = await failure(host, async () => {
-      try {
-        return await host.run({
-          watcher: {
-            began: name => {
-              if (name === step && broken.length === 0)
-                broken.push(host.sshd.kill().then(() => host.sshd.restart()));
-            },
+test.each(STEPS)('the connection breaks at step %s: it comes back and clears up', SLOW, async step => {
+  const host = await bareHost();
+  const broken: Promise<void>[] = [];
+  const error = await failure(host, async () => {
+    try {
+      return await host.run({
+        watcher: {
+          began: name => {
+            if (name === step && broken.length === 0)
+              broken.push(host.sshd.kill().then(() => host.sshd.restart()));
           },
-        });
-      } finally {
-        await Promise.all(broken);
-      }
-    });
-    expect(error.code).toMatch(/^ssh_(connection_lost|unreachable)$/);
-    expect(error.message).toMatch(/Step "\w+" on walnut/);
-    // The upload may not have come to its first file yet.
-    const early = step === 'check' || (step === 'upload' && error.message.includes('Step "upload"'));
-    const told = early ? /Nothing was changed|walnut is as it was/ : /walnut is as it was/;
-    expect(error.message).toMatch(told);
-  },
-);
+        },
+      });
+    } finally {
+      await Promise.all(broken);
+    }
+  });
+  expect(error.code).toMatch(/^ssh_(connection_lost|unreachable)$/);
+  expect(error.message).toMatch(/Step "\w+" on walnut/);
+  // The upload may not have come to its first file yet.
+  const early = step === 'check' || (step === 'upload' && error.message.includes('Step "upload"'));
+  const told = early ? /Nothing was changed|walnut is as it was/ : /walnut is as it was/;
+  expect(error.message).toMatch(told);
+});
 
-test.skipIf(needs_sshd)('the connection breaks in the middle of the upload', SLOW, async () => {
+test('the connection breaks in the middle of the upload', SLOW, async () => {
   const host = await bareHost();
   const broken: Promise<void>[] = [];
   const error = await failure(host, async () => {
@@ -232,9 +219,11 @@ function largeBundle(bundle: Bundle): Bundle {
   return { ...bundle, files: [...bundle.files, file], size_bytes: bundle.size_bytes + bytes.byteLength };
 }
 
+const NO_MOUNT = 'needs permission-to-mount: a disk of its own is mounted for it';
 const may_mount = process.getuid?.() === 0 && (await mayMount());
 
-test.skipIf(needs_sshd || !may_mount)('a disk that is full ends the upload', SLOW, async () => {
+test('a disk that is full ends the upload', SLOW, async ({ skip }) => {
+  if (!may_mount) skip(NO_MOUNT);
   const host = await bareHost();
   const local = join(host.home, '.local');
   await mountTmpfs(local, 'size=210m');
@@ -270,7 +259,8 @@ function fillUp(directory: string): number {
   }
 }
 
-test.skipIf(needs_sshd || !may_mount)('a home that cannot be written to is told', SLOW, async () => {
+test('a home that cannot be written to is told', SLOW, async ({ skip }) => {
+  if (!may_mount) skip(NO_MOUNT);
   const host = await bareHost();
   await mountTmpfs(join(host.home, '.local'), 'ro');
   const error = await failure(host, () => host.run());

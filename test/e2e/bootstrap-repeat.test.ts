@@ -1,8 +1,8 @@
 /** What a second bootstrap changes, and what it leaves alone. */
-import { appendFile, readFile, stat, writeFile } from 'node:fs/promises';
+import { appendFile, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connect } from '@nats-io/transport-node';
-import { expect, onTestFinished, test } from 'vitest';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { type BareHost, bareHost, daemonPid } from '../support/bare-host.ts';
 import { callOperation } from '../support/fleet.ts';
 import { gate } from '../support/gemini-stub.ts';
@@ -11,10 +11,13 @@ import { findSshd } from '../support/sshd.ts';
 import { waitFor } from '../support/wait.ts';
 
 const needs_sshd = (await findSshd()) === undefined;
+beforeEach(({ skip }) => {
+  if (needs_sshd) skip('needs sshd: a host is bootstrapped over a real one');
+});
 const SLOW = { timeout: 180_000 };
 const configOf = (host: BareHost): string => join(host.home, '.config/ccli/node-agent.yaml');
 
-test.skipIf(needs_sshd)('a dry run tells each step and changes nothing', SLOW, async () => {
+test('a dry run tells each step and changes nothing', SLOW, async () => {
   const host = await bareHost();
   const bare = await listing(host.home, { times: true });
   const dry = await host.bootstrap('--dry-run', '--gemini-api-key-file', host.key_file);
@@ -24,79 +27,88 @@ test.skipIf(needs_sshd)('a dry run tells each step and changes nothing', SLOW, a
   expect(await listing(host.home, { times: true })).toEqual(bare);
 });
 
-test.skipIf(needs_sshd)(
-  'a changed setting changes that alone, and starts the daemon anew once',
-  SLOW,
-  async () => {
-    const host = await bareHost({ versions: ['22.14.0', '22.17.0'] });
-    await host.run({ wishes: { node_version: 'v22.14.0' } });
-    const before = await daemonPid(host.home);
-    const { steps } = await host.run({ wishes: { node_version: 'v22.17.0', credentials: [] } });
-    expect(steps.filter(({ outcome }) => outcome === 'done').map(({ step }) => step)).toEqual([
-      'connect',
-      'check',
-      'configure',
-      'try',
-      'start',
-      'advert',
-      'canary',
-      'tidy',
-    ]);
-    expect(await daemonPid(host.home)).not.toBe(before);
-    const { nodes } = await callOperation(host.connection, 'nodes', {});
-    expect(nodes.map(({ node_js }) => node_js)).toEqual(['v22.17.0']);
-    expect((await stat(configOf(host))).mode & 0o777).toBe(0o600);
-    const credentials = join(host.home, '.config/ccli/credentials');
-    expect((await stat(credentials)).mode & 0o777).toBe(0o700);
-    expect((await stat(join(credentials, 'gemini-api-key'))).mode & 0o777).toBe(0o600);
-  },
-);
+test('a changed setting changes that alone, and starts the daemon anew once', SLOW, async () => {
+  const host = await bareHost({ versions: ['22.14.0', '22.17.0'] });
+  await host.run({ wishes: { node_version: 'v22.14.0' } });
+  const before = await daemonPid(host.home);
+  const { steps } = await host.run({ wishes: { node_version: 'v22.17.0', credentials: [] } });
+  expect(steps.filter(({ outcome }) => outcome === 'done').map(({ step }) => step)).toEqual([
+    'connect',
+    'check',
+    'configure',
+    'try',
+    'start',
+    'advert',
+    'canary',
+    'tidy',
+  ]);
+  expect(await daemonPid(host.home)).not.toBe(before);
+  const { nodes } = await callOperation(host.connection, 'nodes', {});
+  expect(nodes.map(({ node_js }) => node_js)).toEqual(['v22.17.0']);
+  expect((await stat(configOf(host))).mode & 0o777).toBe(0o600);
+  const credentials = join(host.home, '.config/ccli/credentials');
+  expect((await stat(credentials)).mode & 0o777).toBe(0o700);
+  expect((await stat(join(credentials, 'gemini-api-key'))).mode & 0o777).toBe(0o600);
+});
 
-test.skipIf(needs_sshd)(
-  'what an operator has edited is kept, unless it is to be replaced',
-  SLOW,
-  async () => {
-    const host = await bareHost();
-    await host.run();
-    await appendFile(configOf(host), 'drain_timeout: 5s # mine\n');
-    const edited = await readFile(configOf(host), 'utf8');
-    const notes: string[] = [];
-    const watcher = { note: (text: string) => notes.push(text) };
-    const asked = { node_version: 'v22.14.0', credentials: [] };
-    await host.run({ wishes: asked, watcher });
-    expect(await readFile(configOf(host), 'utf8')).toBe(edited);
-    expect(notes.join('\n')).toContain('--force-config');
+test('what an operator has edited is kept, unless it is to be replaced', SLOW, async () => {
+  const host = await bareHost();
+  await host.run();
+  await appendFile(configOf(host), 'drain_timeout: 5s # mine\n');
+  const edited = await readFile(configOf(host), 'utf8');
+  const notes: string[] = [];
+  const watcher = { note: (text: string) => notes.push(text) };
+  const asked = { node_version: 'v22.14.0', credentials: [] };
+  await host.run({ wishes: asked, watcher });
+  expect(await readFile(configOf(host), 'utf8')).toBe(edited);
+  expect(notes.join('\n')).toContain('--force-config');
 
-    await host.run({ wishes: { ...asked, force_config: true }, watcher });
-    expect(await readFile(configOf(host), 'utf8')).toContain('node_version: v22.14.0');
-    const names = Object.keys(await listing(join(host.home, '.config/ccli')));
-    const backup = names.find(name => name.startsWith('node-agent.yaml.'));
-    expect(backup).toBeDefined();
-    expect(await readFile(join(host.home, '.config/ccli', backup ?? ''), 'utf8')).toBe(edited);
-  },
-);
+  await host.run({ wishes: { ...asked, force_config: true }, watcher });
+  expect(await readFile(configOf(host), 'utf8')).toContain('node_version: v22.14.0');
+  const names = Object.keys(await listing(join(host.home, '.config/ccli')));
+  const backup = names.find(name => name.startsWith('node-agent.yaml.'));
+  expect(backup).toBeDefined();
+  expect(await readFile(join(host.home, '.config/ccli', backup ?? ''), 'utf8')).toBe(edited);
+});
 
-test.skipIf(needs_sshd)(
-  'a daemon that is gone is started again, and nothing else is done',
-  SLOW,
-  async () => {
-    const host = await bareHost();
-    await host.run();
-    const pid = await daemonPid(host.home);
-    if (pid === undefined) throw new Error('no daemon');
-    process.kill(pid, 'SIGKILL');
-    await waitFor(async () => (await daemonPid(host.home)) === undefined);
-    const { steps } = await host.run({ wishes: { canary: false } });
-    expect(steps.filter(({ outcome }) => outcome === 'done').map(({ step }) => step)).toEqual([
-      'connect',
-      'check',
-      'start',
-      'advert',
-    ]);
-  },
-);
+test.each([
+  ['whose bytes are others', (program: string) => appendFile(program, '// damaged\n')],
+  ['that is gone', (program: string) => rm(program)],
+])('a program %s is put right by the next bootstrap', SLOW, async (_what, damage) => {
+  const host = await bareHost();
+  await host.run();
+  const ours = { without: ['.local/state', '.nvm'] };
+  const before = await listing(host.home, ours);
+  const pid = await daemonPid(host.home);
+  const base = join(host.home, '.local/share/ccli');
+  await damage(join(base, await readlink(join(base, 'current')), 'lib/node-agent/program.mjs'));
 
-test.skipIf(needs_sshd)('of several hosts one that fails does not stop the others', SLOW, async () => {
+  const dry = await host.run({ wishes: { dry_run: true } });
+  expect(dry.steps.find(({ step }) => step === 'upload')?.says).toContain('damaged');
+  const { steps } = await host.run();
+  const done = steps.filter(({ outcome }) => outcome === 'done').map(({ step }) => step);
+  expect(done).toEqual(['connect', 'check', 'upload', 'try', 'start', 'advert', 'canary']);
+  expect(await listing(host.home, ours)).toEqual(before);
+  expect(await daemonPid(host.home)).not.toBe(pid);
+});
+
+test('a daemon that is gone is started again, and nothing else is done', SLOW, async () => {
+  const host = await bareHost();
+  await host.run();
+  const pid = await daemonPid(host.home);
+  if (pid === undefined) throw new Error('no daemon');
+  process.kill(pid, 'SIGKILL');
+  await waitFor(async () => (await daemonPid(host.home)) === undefined);
+  const { steps } = await host.run({ wishes: { canary: false } });
+  expect(steps.filter(({ outcome }) => outcome === 'done').map(({ step }) => step)).toEqual([
+    'connect',
+    'check',
+    'start',
+    'advert',
+  ]);
+});
+
+test('of several hosts one that fails does not stop the others', SLOW, async () => {
   const host = await bareHost();
   // A name of the same configuration that leads nowhere.
   await appendFile(host.sshd.config_file, 'Host ironwood\n  HostName 127.0.0.1\n  Port 1\n');
@@ -111,7 +123,7 @@ test.skipIf(needs_sshd)('of several hosts one that fails does not stop the other
   });
 });
 
-test.skipIf(needs_sshd)('no secret shows in what is printed, or in the settings', SLOW, async () => {
+test('no secret shows in what is printed, or in the settings', SLOW, async () => {
   const host = await bareHost();
   await writeFile(host.key_file, 'a-very-secret-key\n');
   const made = await host.bootstrap('--gemini-api-key-file', host.key_file);
@@ -120,7 +132,7 @@ test.skipIf(needs_sshd)('no secret shows in what is printed, or in the settings'
   expect(await readFile(configOf(host), 'utf8')).not.toContain('very-secret');
 });
 
-test.skipIf(needs_sshd)('an uninstall refuses to lose results that the fleet has not got', SLOW, async () => {
+test('an uninstall refuses to lose results that the fleet has not got', SLOW, async () => {
   const host = await bareHost();
   const bare = await listing(host.home);
   await host.run();
@@ -152,7 +164,7 @@ test.skipIf(needs_sshd)('an uninstall refuses to lose results that the fleet has
   expect(await listing(host.home)).toEqual(bare);
 });
 
-test.skipIf(needs_sshd)('an uninstall of a bare host says that nothing is installed', SLOW, async () => {
+test('an uninstall of a bare host says that nothing is installed', SLOW, async () => {
   const host = await bareHost();
   const bare = await listing(host.home, { times: true });
   const removed = await host.bootstrap('--uninstall');

@@ -1,5 +1,5 @@
 /** The units that a bootstrap installs, under a real systemd: of the system, and of a user. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { hostPaths } from '../../coordinator/bootstrap/paths.ts';
 import { keepRecord, type RecordKeeper } from '../../coordinator/bootstrap/record.ts';
 import { rollBack } from '../../coordinator/bootstrap/roll-back.ts';
@@ -45,7 +45,11 @@ function shellOf(user: string, home: string): Shell {
   return createShell(host, new AbortController().signal);
 }
 
-test.skipIf(no_machine !== undefined).each([
+beforeEach(({ skip }) => {
+  if (no_machine !== undefined) skip(no_machine);
+});
+
+test.each([
   ['system', 'root', '/root'],
   ['user', 'alice', '/home/alice'],
 ] as const)(
@@ -65,7 +69,12 @@ printf 'node: walnut\\nagents: []\\n' >${paths.config}`);
     const options = { bundle, user: { home, user, uid }, paths, drain_timeout_ms: undefined };
     const service =
       kind === 'system'
-        ? systemService({ ...options, state_dir: `${paths.state}/node-agent`, has_gpu: false })
+        ? systemService({
+            ...options,
+            state_dir: `${paths.state}/node-agent`,
+            directories: [],
+            has_gpu: false,
+          })
         : userService(options);
     const traces = (): Promise<string> =>
       machine.ask(`find /etc/systemd ${home}/.config/systemd ${paths.share} -not -path '*/versions/*' 2>/dev/null | sort

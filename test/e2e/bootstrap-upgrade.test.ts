@@ -1,7 +1,7 @@
 /** From one version to the next on a host that works meanwhile, and back when the new one does not. */
 import { readlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { readBundle } from '../../coordinator/bundle/read.ts';
 import { CcliError } from '../../protocol/errors.ts';
 import { type BareHost, bareHost, daemonPid } from '../support/bare-host.ts';
@@ -12,10 +12,13 @@ import { findSshd } from '../support/sshd.ts';
 import { waitFor } from '../support/wait.ts';
 
 const needs_sshd = (await findSshd()) === undefined;
+beforeEach(({ skip }) => {
+  if (needs_sshd) skip('needs sshd: a host is bootstrapped over a real one');
+});
 const SLOW = { timeout: 180_000 };
 const current = (host: BareHost): Promise<string> => readlink(join(host.home, '.local/share/ccli/current'));
 
-test.skipIf(needs_sshd)('an upgrade under load loses no task', SLOW, async () => {
+test('an upgrade under load loses no task', SLOW, async () => {
   const host = await bareHost();
   await host.run();
   const old = await current(host);
@@ -66,7 +69,7 @@ test.skipIf(needs_sshd)('an upgrade under load loses no task', SLOW, async () =>
   expect(left.filter(path => !path.includes('/')).sort()).toEqual(['', '9.9.10-test', '9.9.9-test']);
 });
 
-test.skipIf(needs_sshd).each([
+test.each([
   [
     'does not even start',
     {
@@ -101,21 +104,17 @@ test.skipIf(needs_sshd).each([
   expect(view).toMatchObject({ status: 'completed', agent_id: 'walnut-gemini' });
 });
 
-test.skipIf(needs_sshd)(
-  'a bootstrap leaves an older version as it is, and says how to replace it',
-  SLOW,
-  async () => {
-    const host = await bareHost();
-    await host.run();
-    const notes: string[] = [];
-    const bundle = otherBundle(await readBundle(), '9.9.9');
-    const { steps } = await host.run({ bundle, watcher: { note: text => notes.push(text) } });
-    expect(notes.join('\n')).toContain('--upgrade');
-    expect(steps.find(({ step }) => step === 'upload')?.outcome).toBe('unchanged');
-  },
-);
+test('a bootstrap leaves an older version as it is, and says how to replace it', SLOW, async () => {
+  const host = await bareHost();
+  await host.run();
+  const notes: string[] = [];
+  const bundle = otherBundle(await readBundle(), '9.9.9');
+  const { steps } = await host.run({ bundle, watcher: { note: text => notes.push(text) } });
+  expect(notes.join('\n')).toContain('--upgrade');
+  expect(steps.find(({ step }) => step === 'upload')?.outcome).toBe('unchanged');
+});
 
-test.skipIf(needs_sshd)('there is nothing to upgrade on a bare host', SLOW, async () => {
+test('there is nothing to upgrade on a bare host', SLOW, async () => {
   const host = await bareHost();
   const error = await host.run({ wishes: { upgrade: true } }).catch((thrown: unknown) => thrown);
   expect(error).toMatchObject({ code: 'node_not_installed' });

@@ -1,6 +1,6 @@
 /** The units under a real systemd: one machine for all tests, which come one after another in the life of a host. */
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { findNatsServer } from '../../coordinator/embedded/nats-server.ts';
 import { bootMachine, CHECKOUT, type Machine, NODE, whyNoMachine } from '../support/nspawn.ts';
 import { waitFor } from '../support/wait.ts';
@@ -112,8 +112,25 @@ const files = (): Promise<string> =>
     'find /etc /opt /usr/local /var/lib -not -path "/var/lib/systemd/*" -not -path "/var/lib/ccli-nats/*" | grep -v "^/etc/[a-z.]*-$" | sort',
   );
 
-describe.skipIf(why !== undefined)('units under systemd', () => {
+describe('units under systemd', () => {
+  beforeEach(({ skip }) => {
+    skip(why !== undefined, why);
+  });
   let before = '';
+
+  test('a first installation that does not come up leaves nothing behind', async () => {
+    const machine = on();
+    await machine.write('/etc/ccli/coordinator.yaml', 'nats: [');
+    const there = await files();
+    const { code, stderr } = await install();
+    expect(code).toBe(1);
+    expect(stderr).toContain('coordinator.yaml cannot be read');
+    expect(stderr).toContain('putting everything back');
+    expect(await files()).toBe(there);
+    expect(await machine.ask('ls -d /var/lib/ccli* || true; getent passwd ccli ccli-nats || true')).toBe('');
+    expect(await machine.ask('systemctl list-units --all --no-legend "ccli*"')).toBe('');
+    await machine.ask('rm -r /etc/ccli');
+  });
 
   test('install.sh brings up a coordinator and its NATS server', async () => {
     before = await files();

@@ -3,22 +3,10 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { onTestFinished } from 'vitest';
-import {
-  type BootstrapOptions,
-  type Bootstrapped,
-  bootstrap,
-} from '../../coordinator/bootstrap/bootstrap.ts';
-import { readCredentials } from '../../coordinator/bootstrap/credentials.ts';
-import type { FleetDoor } from '../../coordinator/bootstrap/fleet-door.ts';
-import { ownBootId } from '../../coordinator/bootstrap/own-boot-id.ts';
-import type { Wishes } from '../../coordinator/bootstrap/site.ts';
-import type { Watcher } from '../../coordinator/bootstrap/step.ts';
-import { readBundle } from '../../coordinator/bundle/read.ts';
-import { createSsh } from '../../coordinator/ssh/client.ts';
-import { SshClientSettingsSchema } from '../../coordinator/ssh/settings.ts';
-import { createLog } from '../../protocol/daemon/log.ts';
+import type { Bootstrapped } from '../../coordinator/bootstrap/bootstrap.ts';
 import { ccli, type Finished } from '../coordinator/cli/support/fake-io.ts';
-import { callOperation, testCoordinator } from './fleet.ts';
+import { type RunOverrides, runBootstrap } from './bootstrap-run.ts';
+import { testCoordinator } from './fleet.ts';
 import { type GeminiStub, startGeminiStub } from './gemini-stub.ts';
 import { type TestNats, testNats } from './nats-server.ts';
 import { makeNvmHome } from './node-builds.ts';
@@ -37,11 +25,6 @@ export interface BareHost {
   readonly bootstrap: (...flags: readonly string[]) => Promise<Finished>;
   /** The same work without a command line around it. */
   readonly run: (over?: RunOverrides) => Promise<Bootstrapped>;
-}
-
-interface RunOverrides extends Partial<Omit<BootstrapOptions, 'wishes' | 'watcher'>> {
-  readonly wishes?: Partial<Wishes>;
-  readonly watcher?: Partial<Watcher>;
 }
 
 interface BareHostOptions {
@@ -73,50 +56,16 @@ export async function bareHost(options: BareHostOptions = {}): Promise<BareHost>
     environment: { GOOGLE_GEMINI_BASE_URL: stub.url },
   });
   onTestFinished(() => endDaemon(home));
-  const run: BareHost['run'] = async ({ wishes, watcher, ...over } = {}) => {
-    const ssh = createSsh({
-      settings: SshClientSettingsSchema.parse({ config_file: sshd.config_file }),
-      environment: { HOME: directory },
-      log: createLog({ level: 'silent', name: 'ccli' }),
-    });
-    try {
-      return await bootstrap({
-        host: ssh.host(name),
-        bundle: await readBundle(),
-        fleet: {
-          operations: operationsOver(connection),
-          nats_url: nats.url,
-          prefix: 'ccli',
-          caller: 'test',
-        },
-        signal: new AbortController().signal,
-        at_once: new AbortController().signal,
-        own_boot_id: await ownBootId(),
-        ...over,
-        wishes: {
-          credentials: await readCredentials({ gemini_api_key: key_file }),
-          force_config: false,
-          service: 'process',
-          canary: true,
-          upgrade: false,
-          dry_run: false,
-          patience_ms: 60_000,
-          ...wishes,
-        },
-        watcher: {
-          began: () => undefined,
-          progress: () => undefined,
-          ended: () => undefined,
-          note: () => undefined,
-          ...watcher,
-        },
-      });
-    } finally {
-      await ssh.close();
-    }
+  const setting = {
+    name,
+    config_file: sshd.config_file,
+    operator_home: directory,
+    nats_url: nats.url,
+    connection,
+    key_file,
   };
   return {
-    run,
+    run: over => runBootstrap(setting, over),
     sshd,
     home,
     nats,
@@ -140,12 +89,6 @@ export async function bareHost(options: BareHostOptions = {}): Promise<BareHost>
       ),
   };
 }
-
-const operationsOver = (connection: NatsConnection): FleetDoor['operations'] => ({
-  nodes: request => callOperation(connection, 'nodes', request),
-  agents: request => callOperation(connection, 'agents', request),
-  test: request => callOperation(connection, 'test', request),
-});
 
 /** The node-agent that a test has left running there. */
 export async function endDaemon(home: string): Promise<void> {

@@ -1,6 +1,6 @@
 /**
  * A whole machine under a real systemd: this one's own file system, with an overlay in memory over it that goes when the
- * machine does. It has a network of its own, which is loopback and nothing more.
+ * machine does. It has a network of its own, which is loopback and nothing more, unless it is to share this machine's.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -38,6 +38,8 @@ export interface Machine {
 interface MachineOptions {
   /** More files or directories of this machine to have there, read-only: from where, to where. */
   readonly bind?: Readonly<Record<string, string>>;
+  /** With this machine's network it is reached, and reaches servers of the test, on loopback. */
+  readonly network?: 'own' | 'shared';
 }
 
 const ENVIRONMENT = [
@@ -80,7 +82,7 @@ const PREPARE = `
   : >root${NODE}`;
 
 /** For hooks, which must stop it themselves. */
-export async function bootMachine({ bind = {} }: MachineOptions = {}): Promise<Machine> {
+export async function bootMachine({ bind = {}, network = 'own' }: MachineOptions = {}): Promise<Machine> {
   const directory = await makeTemporaryDirectory();
   const binds = { [root]: CHECKOUT, [process.execPath]: NODE, ...bind };
   const nspawn = spawn(
@@ -96,7 +98,7 @@ export async function bootMachine({ bind = {} }: MachineOptions = {}): Promise<M
       '--boot',
       '--register=no',
       '--keep-unit',
-      '--private-network',
+      ...(network === 'own' ? ['--private-network'] : []),
       '--console=read-only',
       // It would write out the disks of the host, under the feet of whoever tries a power cut on one of them.
       '--system-call-filter=~sync',

@@ -179,7 +179,7 @@ export async function makeKey(file: string, passphrase = '', type = 'ed25519'): 
   await run('ssh-keygen', ['-q', '-t', type, '-N', passphrase, '-C', 'test', '-f', file]);
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const probe = createServer();
   probe.listen({ port: 0, host: '127.0.0.1' });
   await once(probe, 'listening');

@@ -3,13 +3,15 @@ import { CcliError } from '../../../protocol/errors.ts';
 import type { Bundle } from '../../bundle/bundle.ts';
 import type { HostPaths, HostUser } from '../paths.ts';
 import type { Service } from './service.ts';
-import { bundledUnit, systemdService, unitWord } from './systemd.ts';
+import { bundledUnit, systemdService, unitArgument, unitPath } from './systemd.ts';
 
 interface SystemOptions {
   readonly bundle: Bundle;
   readonly user: HostUser;
   readonly paths: HostPaths;
   readonly state_dir: string;
+  /** Absolute; where else agents write. */
+  readonly directories: readonly string[];
   readonly drain_timeout_ms: number | undefined;
   readonly has_gpu: boolean;
 }
@@ -43,22 +45,37 @@ export const withoutUnit = (name: string): CcliError =>
     `This ccli was built without ${name}; build it again with \`npm run build\`.`,
   );
 
-/** What a template cannot know: where the home of its user is. */
-function dropIn({ paths, state_dir }: SystemOptions): string {
+/** Below the home: where CLIs keep their settings and what they have fetched. */
+const OF_CLIS = [
+  '.gemini',
+  '.claude',
+  '.codex',
+  '.qwen',
+  '.config/opencode',
+  '.local/share/opencode',
+  '.local/state/opencode',
+  '.cache',
+  '.npm',
+];
+
+/** What a template cannot know: where the home of its user is, and where its agents work. */
+function dropIn({ paths, state_dir, directories }: SystemOptions): string {
   const { home, state } = paths;
-  const writable = [...new Set([state, state_dir])].map(unitWord);
-  const of_clis = ['.gemini', '.claude', '.codex', '.qwen', '.config/opencode', '.cache', '.npm'].map(
-    directory => unitWord(`-${home}/${directory}`),
-  );
+  const line = (name: string, words: readonly string[]): string =>
+    words.length === 0 ? '' : `${name}=${words.join(' ')}\n`;
+  // What is not there is passed over.
+  const optional = (places: readonly string[]): string[] =>
+    [...new Set(places)].map(place => unitPath(`-${place}`));
   return `# Written by \`ccli bootstrap\`.
 [Service]
-WorkingDirectory=${unitPath(home)}
+WorkingDirectory=${wholeLine(home)}
 ExecStart=
-ExecStart=${unitWord(paths.command)} node-agent --config ${unitWord(paths.config)}
-ReadWritePaths=${writable.join(' ')}
-ReadWritePaths=${of_clis.join(' ')}
-`;
+ExecStart=${unitPath(paths.command)} node-agent --config ${unitArgument(paths.config)}
+${line(
+  'ReadWritePaths',
+  [...new Set([state, state_dir])].map(place => unitPath(place)),
+)}${line('ReadWritePaths', optional(OF_CLIS.map(place => `${home}/${place}`)))}${line('ReadWritePaths', optional(directories))}`;
 }
 
-/** A whole line's path, which systemd does not take in quotes. */
-const unitPath = (path: string): string => path.replaceAll('%', '%%');
+/** Of a path that systemd does not take in quotes. */
+const wholeLine = (path: string): string => path.replaceAll('%', '%%');

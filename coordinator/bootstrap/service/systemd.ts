@@ -138,6 +138,9 @@ export function bundledUnit(bundle: Bundle, path: string): string | undefined {
   return file === undefined ? undefined : new TextDecoder().decode(file.bytes);
 }
 
-/** A word of a unit file, in which `%` and `$` stand for something else. */
-export const unitWord = (text: string): string =>
-  `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('%', '%%').replaceAll('$', '$$$$')}"`;
+/** A path as a word of a unit file, in which `%` stands for something else; also the program of a command line. */
+export const unitPath = (text: string): string =>
+  `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('%', '%%')}"`;
+
+/** An argument of a command line, in which `$` does as well. */
+export const unitArgument = (text: string): string => unitPath(text).replaceAll('$', '$$$$');

@@ -5,7 +5,7 @@ import type { HostPaths, HostUser } from '../paths.ts';
 import { quote, type Shell } from '../shell.ts';
 import type { Service, ServiceSite } from './service.ts';
 import { withoutUnit } from './system.ts';
-import { bundledUnit, systemdService, unitWord, userCommand } from './systemd.ts';
+import { bundledUnit, systemdService, unitArgument, unitPath, userCommand } from './systemd.ts';
 
 interface UserOptions {
   readonly bundle: Bundle;
@@ -24,12 +24,12 @@ export function userService({ bundle, user, paths, drain_timeout_ms }: UserOptio
   const pin = `# Written by \`ccli bootstrap\`.
 [Service]
 ExecStart=
-ExecStart=${unitWord(paths.command)} node-agent --config ${unitWord(paths.config)}
+ExecStart=${unitPath(paths.command)} node-agent --config ${unitArgument(paths.config)}
 `;
   const name = quote(user.user);
   // Without polkit nobody but root may say so.
   const linger = (verb: 'enable' | 'disable'): string =>
-    `loginctl ${verb}-linger ${name} 2>/dev/null || sudo -n loginctl ${verb}-linger ${name} || { echo "lingering cannot be changed: Permission denied" >&2; exit 1; }`;
+    `loginctl ${verb}-linger ${name} 2>/dev/null || sudo -n loginctl ${verb}-linger ${name} 2>/dev/null || { echo "Permission denied: services of this user end with its last login. Somebody who may has to run: sudo loginctl ${verb}-linger ${user.user}" >&2; exit 1; }`;
   const lingers = async (shell: Shell): Promise<boolean> =>
     (await shell.ask(`loginctl show-user ${name} -p Linger --value`)).stdout.trim() === 'yes';
 

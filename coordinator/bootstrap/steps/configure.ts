@@ -80,9 +80,9 @@ async function makeState(
   const is_new = (await shell.ask(`[ -e ${dir} ]`)).code !== 0;
   await make(state_dir, 0o700);
   if (!is_new) return;
-  changes.note(`${state_dir}, where results wait that the fleet has not got yet`, async again => {
+  changes.note(state_dir, async again => {
     await again.run(
-      `if [ -n "$(ls -A ${dir}/journal/outbox 2>/dev/null)" ]; then echo "results are unsent" >&2; exit 1; fi
+      `if [ -n "$(ls -A ${dir}/journal/outbox 2>/dev/null)" ]; then echo "there are results that the fleet has not got yet" >&2; exit 1; fi
 if [ -d ${dir} ]; then find ${dir} -mindepth 1 -delete; fi`,
     );
   });

@@ -55,6 +55,8 @@ interface BootstrapFlags extends CommonFlags, SshFlags {
 }
 
 const PATIENCE_MS = 90_000;
+/** Names of aliases among them. */
+const NODE_VERSION = /^[\w.-]+(?:\/[\w.*-]+)?$/;
 const AT_ONCE = 4;
 
 export function addBootstrapCommand(program: Command, action: Action): void {
@@ -235,6 +237,8 @@ function refuseContradictions(hosts: readonly string[], flags: BootstrapFlags): 
   if (flags.upgrade === true && flags.uninstall === true) refuse('Either --upgrade or --uninstall.');
   if (flags.node !== undefined && hosts.length > 1)
     refuse('--node names one host; give the others a run of their own.');
+  if (flags.nodeVersion !== undefined && !NODE_VERSION.test(flags.nodeVersion))
+    refuse(`"${flags.nodeVersion}" is no version of Node as nvm has it: v22.14.0, 22 or lts/jod.`);
   if (flags.uninstall !== true && (flags.keepState === true || flags.yes === true))
     refuse('--keep-state and --yes belong to --uninstall.');
 }

@@ -35,21 +35,27 @@ export function judgeUnits({ units, process, linger, user }: UnitFacts, host: st
   }
   const unit = units.find(({ active }) => active === 'active') ?? units[0];
   if (unit === undefined) return [];
-  return [...judgeUnit(unit), ...lingering(unit, linger, user)];
+  return [...judgeUnit(unit, host), ...lingering(unit, linger, user)];
 }
 
 function withoutUnit(process: UnitFacts['process'], host: string): Verdict {
-  const mend = `\`ccli bootstrap ${host}\` starts it again; where systemd runs, it installs a unit as well.`;
   if (process === undefined)
-    return fail('It is installed, and nothing starts it: there is no unit for it.', mend);
-  if (process === 'gone') return fail('The node-agent, started without systemd, has ended.', mend);
+    return fail(
+      'It is installed, and nothing starts it: there is no unit for it.',
+      `\`ccli bootstrap ${host}\` installs its unit.`,
+    );
+  if (process === 'gone')
+    return fail(
+      'The node-agent, started without systemd, has ended.',
+      `\`ccli bootstrap ${host}\` starts it again.`,
+    );
   return warn(
     `The node-agent runs without systemd (process ${process}): nothing starts it again when it ends.`,
     'Use a host where systemd runs, or see to it yourself.',
   );
 }
 
-function judgeUnit(unit: UnitState): readonly Verdict[] {
+function judgeUnit(unit: UnitState, host: string): readonly Verdict[] {
   const { name, enabled, active, sub, result, restarts, watchdog, active_s } = unit;
   const systemctl = unit.scope === 'user' ? 'systemctl --user' : 'systemctl';
   const journal = `journalctl ${unit.scope === 'user' ? '--user ' : ''}-u ${name}`;
@@ -80,7 +86,7 @@ function judgeUnit(unit: UnitState): readonly Verdict[] {
     found.push(
       warn(
         `${name} has no watchdog: a daemon that hangs stays as it is.`,
-        'Install the unit of this version again with `ccli bootstrap --upgrade`.',
+        `\`ccli bootstrap ${host}\` puts its unit right.`,
       ),
     );
   }

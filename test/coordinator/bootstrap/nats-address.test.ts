@@ -19,6 +19,9 @@ test('an address that means the host itself is refused, with what to give instea
   expect(() => {
     checkNatsAddress({ ...check, same_machine: false });
   }).toThrow(/--nats-url/);
+  expect(() => {
+    checkNatsAddress({ ...check, url: 'nats://me:secret@10.0.0.2:4222', same_machine: false });
+  }).toThrow(/--nats-token-file/);
   checkNatsAddress({ ...check, same_machine: true });
   checkNatsAddress({ ...check, url: 'nats://10.0.0.2:4222', same_machine: false });
 });

@@ -48,13 +48,18 @@ agents:
 
 test('tells what a bootstrap must know of a file', () => {
   const text = newConfig('walnut', { nats_url: 'nats://a:4222' });
-  expect(readConfig(`${text}drain_timeout: 5m\nstate_dir: ~/state\n`)).toEqual({
+  const other = '  - {id: other, agent_type: cli_generic, cwd: ~/work, home: /srv/cli}';
+  expect(readConfig(`${text}${other}\ndrain_timeout: 5m\nstate_dir: ~/state\n`)).toEqual({
     node: 'walnut',
     prefix: undefined,
     nats_url: 'nats://a:4222',
     state_dir: '~/state',
     drain_timeout_ms: 300_000,
-    agents: [{ id: 'walnut-gemini', agent_type: 'cli_gemini' }],
+    agents: [
+      { id: 'walnut-gemini', agent_type: 'cli_gemini' },
+      { id: 'other', agent_type: 'cli_generic' },
+    ],
+    directories: ['~/work', '/srv/cli'],
     gemini: { node_version: undefined, own_command: false, own_sign_in: false },
   });
   expect(readConfig('').agents).toEqual([]);

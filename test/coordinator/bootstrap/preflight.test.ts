@@ -77,6 +77,11 @@ describe('looking at a host', () => {
       says: expect.stringMatching(/v24\.1\.0 is not there; installed: v22\.17\.0, v22\.14\.0/) as unknown,
       mend: expect.stringContaining('nvm install v24.1.0') as unknown,
     });
+    // It comes with each Node of nvm anew.
+    expect(finding('gemini')).toMatchObject({
+      says: 'gemini is not installed under Node v24.1.0.',
+      mend: expect.stringContaining('nvm use v24.1.0 && npm install -g') as unknown,
+    });
   });
 
   test('a bare host without nvm and Node is told how to come by them', async () => {
@@ -286,7 +291,9 @@ describe('looking at a host', () => {
     const broken = { ...facts, systemd: { ...facts.systemd, system: false } };
     const outcome = (wanted: Wanted): string | undefined =>
       judge(broken, wanted).find(({ check }) => check === 'systemd')?.outcome;
-    expect(outcome({})).toBe('fail');
+    expect(outcome({ service: 'system' })).toBe('fail');
+    // Where no unit is insisted on, there is another way.
+    expect(outcome({})).toBe('warn');
     expect(outcome({ service: 'none' })).toBe('skipped');
   });
 });

@@ -49,9 +49,14 @@ test('the error names the step, the cause, and how the host is now', () => {
     code: 'disk_full',
     message: 'Step "upload" on walnut: No room. What was done is taken back: walnut is as it was.',
   });
-  const left = [{ what: '/home/a/x', error: new CcliError('ssh_unreachable', 'gone') }];
+  const words = new CcliError('ssh_config_unsupported', 'no such file');
+  expect(rolledBackError({ ...failed, error: words, changed: false }).message).toBe(
+    'Step "upload" on walnut: no such file. Nothing was changed on walnut.',
+  );
+  const gone = new CcliError('ssh_unreachable', 'gone');
+  const left = ['/home/a/x', '/home/a/x/y', 'the unit', '/home/a/x'].map(what => ({ what, error: gone }));
   expect(rolledBackError({ ...failed, error: new Error('boom'), left })).toMatchObject({
     code: 'bootstrap_failed',
-    message: expect.stringContaining('look at /home/a/x on walnut') as string,
+    message: expect.stringContaining('look at /home/a/x, the unit on walnut') as string,
   });
 });

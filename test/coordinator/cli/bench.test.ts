@@ -7,7 +7,7 @@ import { scriptedAgent, type TestFleet, testFleet } from '../../support/fleet.ts
 import { type GeminiStub, gate, refusals, startGeminiStub } from '../../support/gemini-stub.ts';
 import { makeNvmHome } from '../../support/node-builds.ts';
 import { sshStage } from '../../support/ssh-stage.ts';
-import { findSshd, testSshd } from '../../support/sshd.ts';
+import { needsSshd, testSshd } from '../../support/sshd.ts';
 import { killed } from '../../support/stage.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 import { ccli, fakeIo } from './support/fake-io.ts';
@@ -196,7 +196,8 @@ describe('ccli bench', () => {
   });
 });
 
-describe.skipIf((await findSshd()) === undefined)('ccli bench of a host over SSH, needs sshd', () => {
+describe('ccli bench of a host over SSH', () => {
+  needsSshd('a real one is spoken to');
   /** A host as nvm leaves it, with a gemini that somebody has signed in with a key. */
   const host = async (stub: GeminiStub, versions: readonly string[] = ['22.14.0']) => {
     const home = await temporaryDirectory();

@@ -79,6 +79,22 @@ describe('finding a fleet', () => {
     });
   });
 
+  test('a variable may name a credential in place of a path', async () => {
+    const environment = await home();
+    const directory = join(environment.HOME, '.config', 'ccli', 'credentials');
+    await mkdir(directory, { recursive: true });
+    await writeFile(join(directory, 'nats-token'), 'secret');
+    const named = { ...environment, CCLI_NATS_TOKEN_FILE: 'credential:nats-token' };
+    expect((await findFleet({ nats: url('flag') }, named)).nats).toEqual({
+      url: url('flag'),
+      token_file: join(directory, 'nats-token'),
+    });
+    const missing = { ...environment, CCLI_NATS_TOKEN_FILE: 'credential:other' };
+    const { code, err } = await ccli(['status', '--nats', url('flag')], { environment: missing });
+    expect(code).toBe(2);
+    expect(err).toContain('CCLI_NATS_TOKEN_FILE names no file: there is no credential "other"; looked for ');
+  });
+
   test('finding none, says how to start one and exits 4', async () => {
     const environment = await home();
     const { code, err } = await ccli(['status'], { environment });
